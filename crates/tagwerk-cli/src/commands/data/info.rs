@@ -1,0 +1,46 @@
+//! `tagwerk data info NAME`.
+
+use crate::failure::Failure;
+use crate::format::{bytes, grouped};
+use crate::session::Session;
+use clap::Args;
+use tagwerk_data::{CatalogueEntry, find_dataset};
+
+/// What can be typed.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tagwerk data info top-tagging")]
+pub struct Typed {
+    /// Name of the data set, as in `tagwerk data list`
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// Describes a data set.
+pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
+    let entry = find_dataset(&typed.name)?;
+    session.output.result(&describe(entry), entry)
+}
+
+fn describe(entry: &CatalogueEntry) -> String {
+    let mut lines = vec![format!("{}: {}", entry.name, entry.title), String::new(), format!("task: {}", entry.task)];
+    lines.extend(entry.recipe.iter().map(|(what, how)| format!("{what}: {how}")));
+    lines.push(String::new());
+    lines.push("columns".to_owned());
+    for column in entry.columns {
+        let unit = if column.unit.is_empty() { String::new() } else { format!(", {}", column.unit) };
+        lines.push(format!("  {} ({}{unit}): {}", column.name, column.kind, column.meaning));
+    }
+    let [train, validation, test] = entry.rows.map(grouped);
+    lines.push(format!("split: {} ({train} train, {validation} validation, {test} test)", entry.split));
+    for file in entry.files {
+        lines.push(format!("file: {}, {}, {} jets, md5 {}", file.name, bytes(file.bytes), grouped(file.rows), file.md5));
+    }
+    lines.extend(entry.base_url.map(|url| format!("from: {url}")));
+    lines.push(format!("use: {}", entry.convert));
+    lines.push(format!("licence: {}", entry.licence));
+    lines.push(format!("cite: {}", entry.citation));
+    lines.extend(entry.doi.map(|doi| format!("doi: {doi}")));
+    lines.push(String::new());
+    lines.extend(entry.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n")
+}

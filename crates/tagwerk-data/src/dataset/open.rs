@@ -1,0 +1,331 @@
+//! From a path to a data set.
+
+use super::{DataFile, Inner, JetDataset};
+use crate::catalogue;
+use crate::columns::{EmptyJets, JetColumns};
+use crate::error::DataError;
+use crate::readers::{self, ParquetFile};
+use crate::source::{Plan, Source};
+use crate::split::{Part, RowSet, Split, split_by_column, split_rows};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, Int64Array};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How to read a data set.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct JetOptions {
+    /// How rows are divided. Default: a directory by its files, a single file 60/20/20 by position.
+    pub split: Option<Split>,
+    /// What to do with jets without constituents. Default: an error.
+    pub empty: EmptyJets,
+    /// Name of the label column, where it is not a usual one.
+    pub label: Option<String>,
+    /// Seed of the subset that a `limit` picks. Default: 0.
+    pub seed: u64,
+}
+
+/// What was read, for provenance: it changes when a byte of the data does.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Fingerprint {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Its files, in order.
+    pub files: Vec<FileFingerprint>,
+}
+
+/// One file of a [`Fingerprint`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileFingerprint {
+    /// Name without directories.
+    pub name: String,
+    /// Size.
+    pub bytes: u64,
+    /// Rows.
+    pub rows: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+/// File stems of the parts in a directory, in the order of [`Part::ALL`].
+const STEMS: [&[&str]; 3] = [&["train"], &["val", "validation", "valid"], &["test"]];
+const EXTENSIONS: [&str; 3] = ["h5", "hdf5", "parquet"];
+
+impl JetDataset {
+    /// Opens a `.parquet`, `.h5`, `.npy` or `.npz` file, or a directory with `train`, `val` and `test` files (`.h5` or
+    /// `.parquet`). Reads headers only, unless the split needs a column.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged or without the columns of jets; a split that does not fit.
+    pub fn open(path: &Path, options: &JetOptions) -> Result<Self, DataError> {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or("data")
+            .to_owned();
+        if path.is_dir() {
+            return Self::open_directory(name, path, options);
+        }
+        let source = readers::open(path)?;
+        let parts = file_parts(source.as_ref(), &options.split.clone().unwrap_or_default())?;
+        let file = DataFile::new(source, Some(path), 0, options)?;
+        Ok(Self::assemble(
+            name,
+            vec![file],
+            parts.map(|rows| vec![(0, rows)]),
+            String::new(),
+            options,
+        ))
+    }
+
+    /// The sample inside the program: real generated jets, enough to try every command without a download.
+    ///
+    /// # Errors
+    /// None, unless the program itself is damaged.
+    pub fn sample() -> Result<Self, DataError> {
+        Self::sample_with(&JetOptions::default())
+    }
+
+    /// The sample, with options.
+    ///
+    /// # Errors
+    /// Options that do not fit.
+    pub fn sample_with(options: &JetOptions) -> Result<Self, DataError> {
+        let source = Arc::new(ParquetFile::from_bytes(
+            "sample",
+            Bytes::from_static(catalogue::SAMPLE_PARQUET),
+        )?);
+        let parts = file_parts(source.as_ref(), &options.split.clone().unwrap_or_default())?;
+        let file = DataFile::new(source, None, 0, options)?;
+        Ok(Self::assemble(
+            "sample".into(),
+            vec![file],
+            parts.map(|rows| vec![(0, rows)]),
+            String::new(),
+            options,
+        ))
+    }
+
+    fn open_directory(name: String, path: &Path, options: &JetOptions) -> Result<Self, DataError> {
+        if !matches!(options.split, None | Some(Split::Files)) {
+            return Err(DataError::Split {
+                reason: format!(
+                    "{} is a directory, whose files are the split; name a single file to split it otherwise",
+                    path.display()
+                ),
+            });
+        }
+        let mut files = Vec::new();
+        let mut parts: [Vec<(usize, RowSet)>; 3] = Default::default();
+        let mut first_row = 0;
+        for part in Part::ALL {
+            let found = STEMS[part as usize]
+                .iter()
+                .flat_map(|stem| EXTENSIONS.map(|extension| path.join(format!("{stem}.{extension}"))))
+                .find(|candidate| candidate.is_file());
+            let Some(file) = found else { continue };
+            let data = DataFile::new(readers::open(&file)?, Some(&file), first_row, options)?;
+            let rows = data.source.row_count();
+            parts[part as usize].push((files.len(), RowSet::Range(0..rows)));
+            first_row += rows;
+            files.push(data);
+        }
+        if files.is_empty() {
+            return Err(DataError::UnknownFormat {
+                file: path.display().to_string(),
+                known: "a directory with train.h5, val.h5 and test.h5 (or .parquet)",
+            });
+        }
+        let hint = format!(": {} needs train, val and test files", path.display());
+        Ok(Self::assemble(name, files, parts, hint, options))
+    }
+
+    fn assemble(
+        name: String,
+        files: Vec<DataFile>,
+        parts: [Vec<(usize, RowSet)>; 3],
+        hint: String,
+        options: &JetOptions,
+    ) -> Self {
+        let inner = Inner {
+            name,
+            files,
+            parts,
+            hint,
+            seed: options.seed,
+            empty: options.empty,
+            skipped: Default::default(),
+            estimates: Default::default(),
+            readers: Default::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Sizes and checksums of the files. Reads them whole, a second or two a gigabyte.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint, DataError> {
+        let files = self.inner.files.iter().map(|file| {
+            let rows = file.source.row_count();
+            match &file.path {
+                None => Ok(FileFingerprint {
+                    name: file.source.file().to_owned(),
+                    bytes: catalogue::SAMPLE_PARQUET.len() as u64,
+                    rows,
+                    sha256: hexadecimal(&Sha256::digest(catalogue::SAMPLE_PARQUET)),
+                }),
+                Some(path) => {
+                    let mut handle = std::fs::File::open(path).map_err(DataError::io(path, "open"))?;
+                    let mut hasher = Sha256::new();
+                    let mut buffer = vec![0; 1 << 20];
+                    let mut bytes = 0u64;
+                    loop {
+                        let n = handle.read(&mut buffer).map_err(DataError::io(path, "read"))?;
+                        if n == 0 {
+                            break;
+                        }
+                        hasher.update(&buffer[..n]);
+                        bytes += n as u64;
+                    }
+                    let name = path
+                        .file_name()
+                        .map(|name| name.to_string_lossy().into_owned())
+                        .unwrap_or_default();
+                    Ok(FileFingerprint {
+                        name,
+                        bytes,
+                        rows,
+                        sha256: hexadecimal(&hasher.finalize()),
+                    })
+                }
+            }
+        });
+        Ok(Fingerprint {
+            dataset: self.inner.name.clone(),
+            files: files.collect::<Result<_, DataError>>()?,
+        })
+    }
+}
+
+impl DataFile {
+    fn new(
+        source: Arc<dyn Source>,
+        path: Option<&Path>,
+        first_row: u64,
+        options: &JetOptions,
+    ) -> Result<Self, DataError> {
+        let columns = JetColumns::find(&source.schema(), source.file(), options.label.as_deref())?;
+        Ok(Self {
+            source,
+            columns,
+            first_row,
+            path: path.map(Path::to_owned),
+        })
+    }
+}
+
+fn file_parts(source: &dyn Source, split: &Split) -> Result<[RowSet; 3], DataError> {
+    match split {
+        Split::Column { name } => {
+            let values = split_column(source, name)?;
+            split_by_column(source.file(), name, values.into_iter())
+        }
+        Split::Files => Err(DataError::Split {
+            reason: format!("{} is one file; a split by files needs their directory", source.file()),
+        }),
+        by_row => split_rows(by_row, source.row_count()),
+    }
+}
+
+/// The values of the column that says the part.
+fn split_column(source: &dyn Source, name: &str) -> Result<Vec<i64>, DataError> {
+    let schema = source.schema();
+    // The reference files keep `ttv` beside the label in one block of two.
+    let inside = schema
+        .field_with_name("values_block_1")
+        .ok()
+        .filter(|_| name == "ttv" && schema.index_of(name).is_err());
+    let (column, position) = match inside {
+        Some(field) => {
+            let order = field.metadata().get("columns");
+            (
+                "values_block_1",
+                usize::from(order.is_some_and(|order| !order.starts_with("ttv"))),
+            )
+        }
+        None => (name, 0),
+    };
+    let mut values = Vec::with_capacity(source.row_count() as usize);
+    for batch in source.read(&Plan::default().columns(&[column]))? {
+        let batch = batch?;
+        let array = batch.column(0);
+        let wrong = || DataError::WrongType {
+            file: source.file().to_owned(),
+            column: column.to_owned(),
+            found: array.data_type().to_string(),
+            allowed: "an integer a row",
+        };
+        match array.data_type() {
+            DataType::FixedSizeList(_, width) => {
+                let list = array.as_fixed_size_list();
+                let items: &Int64Array = list.values().as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+                values.extend(items.values().iter().skip(position).step_by((*width).max(1) as usize));
+            }
+            _ => {
+                let integers = integers(array.as_ref()).ok_or_else(wrong)?;
+                values.extend(integers);
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn integers(array: &dyn Array) -> Option<Vec<i64>> {
+    use arrow_array::types::{Int8Type, Int16Type, Int32Type, UInt8Type};
+    Some(match array.data_type() {
+        DataType::Int8 => array
+            .as_primitive::<Int8Type>()
+            .values()
+            .iter()
+            .map(|&v| v.into())
+            .collect(),
+        DataType::UInt8 => array
+            .as_primitive::<UInt8Type>()
+            .values()
+            .iter()
+            .map(|&v| v.into())
+            .collect(),
+        DataType::Int16 => array
+            .as_primitive::<Int16Type>()
+            .values()
+            .iter()
+            .map(|&v| v.into())
+            .collect(),
+        DataType::Int32 => array
+            .as_primitive::<Int32Type>()
+            .values()
+            .iter()
+            .map(|&v| v.into())
+            .collect(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().values().to_vec(),
+        _ => return None,
+    })
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,81 @@
+//! Adam and AdamW over one block of parameters, in one pass.
+//!
+//! Kingma, Ba, "Adam", arXiv:1412.6980, algorithm 1; Loshchilov, Hutter, "Decoupled weight decay", arXiv:1711.05101.
+
+use super::{partition, simd};
+
+/// The constants of one step.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamStep {
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled decay (AdamW): the parameter shrinks by `learning_rate * weight_decay`.
+    pub weight_decay: f64,
+    /// Number of this step, from 1: the bias of the moments depends on it.
+    pub step: u64,
+}
+
+impl AdamStep {
+    /// (shrink, rate, root): `p = p shrink - rate m / (sqrt(v) root + eps)`.
+    pub fn factors(&self) -> (f32, f32, f32) {
+        // A power beyond i32 is zero to double precision anyway.
+        let n = self.step.min(i32::MAX as u64) as i32;
+        let rate = self.learning_rate / (1.0 - self.beta1.powi(n));
+        let root = 1.0 / (1.0 - self.beta2.powi(n)).sqrt();
+        (
+            (1.0 - self.learning_rate * self.weight_decay) as f32,
+            rate as f32,
+            root as f32,
+        )
+    }
+}
+
+/// Updates parameters and moments in place; all slices have one length.
+pub fn update(parameters: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: &AdamStep) {
+    let (shrink, rate, root) = step.factors();
+    let (b1, b2, epsilon) = (step.beta1 as f32, step.beta2 as f32, step.epsilon as f32);
+    let tasks: Vec<_> = parameters
+        .chunks_mut(32_768)
+        .zip(gradient.chunks(32_768))
+        .zip(first.chunks_mut(32_768).zip(second.chunks_mut(32_768)))
+        .collect();
+    partition::run(tasks, |((p, g), (m, v))| {
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                    *m = b1 * *m + (1.0 - b1) * g;
+                    *v = b2 * *v + (1.0 - b2) * (g * g);
+                    *p = *p * shrink - rate * *m / (v.sqrt() * root + epsilon);
+                }
+            },
+        );
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_moves_each_parameter_by_the_learning_rate() {
+        // With bias-corrected moments the first step is lr * sign(g), whatever the size of g.
+        let step = AdamStep {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            step: 1,
+        };
+        let (mut p, mut m, mut v) = ([1.0f32, 1.0], [0.0; 2], [0.0; 2]);
+        update(&mut p, &[1e-3, -5.0], &mut m, &mut v, &step);
+        assert!((p[0] - 0.9).abs() < 1e-5 && (p[1] - 1.1).abs() < 1e-5, "{p:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The CPU kernels: plain slices in, plain slices out, no tensor library in sight.
+//!
+//! Each kernel splits its work into a partition that depends on the data alone, never on the number of threads, and
+//! adds partial sums in the order of that partition: the same input gives the same bits on one thread or twenty.
+//! Threads come from the rayon pool the caller runs in, so a training confined to a pool of one stays on one core.
+
+pub mod adam;
+pub mod chain;
+pub mod edge;
+pub mod gemm;
+pub mod knn;
+pub mod norm;
+pub mod partition;
+pub mod segment;
+pub mod simd;
+pub mod workspace;

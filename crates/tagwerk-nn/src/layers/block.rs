@@ -1,0 +1,124 @@
+//! A block of parameters: all weights and biases of one fused operation in one tensor.
+//!
+//! One tensor a fused operation means one gradient, one optimizer step and one message to send, instead of a dozen small
+//! ones. Files still carry every weight and bias under its own name and shape: [`Entry`] says what lies where.
+
+use super::Pass;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
+use tagwerk_data::random;
+
+/// How a parameter starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// Uniform in ±sqrt(6 / fan_in): He et al., arXiv:1502.01852. The choice of EFN and PFN.
+    HeUniform,
+    /// Uniform in ±sqrt(6 / (fan_in + fan_out)): Glorot, Bengio 2010. The default of Keras.
+    GlorotUniform,
+    /// Every value the same.
+    Constant(f32),
+}
+
+/// A named part of a block.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Name within the block, such as `0.weight`.
+    pub name: String,
+    /// Place in the block.
+    pub range: Range<usize>,
+    /// Shape; a weight is `[c_in, c_out]`.
+    pub shape: Vec<usize>,
+    /// How it starts.
+    pub init: Init,
+}
+
+/// Parameters of one fused operation, packed, `[P]`.
+#[derive(Debug)]
+pub struct Block {
+    name: String,
+    entries: Vec<Entry>,
+    values: Tensor<1>,
+}
+
+impl Block {
+    /// Draws the starting values from the stream (seed, "init " + name, entry index).
+    pub fn new(name: &str, entries: Vec<Entry>, seed: u64, device: &Device) -> Self {
+        let length = entries.iter().map(|e| e.range.end).max().unwrap_or(0);
+        let mut values = vec![0.0f32; length];
+        for (index, entry) in entries.iter().enumerate() {
+            let mut stream = random::stream(seed, &format!("init {name}"), index as u64);
+            let (fan_in, fan_out) = match entry.shape[..] {
+                [c_in, c_out] => (c_in as f64, c_out as f64),
+                _ => (1.0, 1.0),
+            };
+            let mut draw = |bound: f64| ((2.0 * random::uniform(&mut stream) - 1.0) * bound) as f32;
+            for value in &mut values[entry.range.clone()] {
+                *value = match entry.init {
+                    Init::HeUniform => draw((6.0 / fan_in).sqrt()),
+                    Init::GlorotUniform => draw((6.0 / (fan_in + fan_out)).sqrt()),
+                    Init::Constant(constant) => constant,
+                };
+            }
+        }
+        let values = Tensor::from_data(TensorData::new(values, [length]), &device.clone().autodiff()).require_grad();
+        Self {
+            name: name.to_string(),
+            entries,
+            values,
+        }
+    }
+
+    /// Name, unique in its network.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What lies where.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Number of parameters, `P`.
+    pub fn len(&self) -> usize {
+        self.entries.iter().map(|e| e.range.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The parameters for a pass: tracked while training, plain while scoring.
+    pub fn tensor(&self, pass: &Pass) -> Tensor<1> {
+        match pass {
+            Pass::Training { .. } => self.values.clone(),
+            Pass::Scoring => self.values.clone().inner(),
+        }
+    }
+
+    /// The tracked leaf, to ask gradients of.
+    pub(crate) fn leaf(&self) -> &Tensor<1> {
+        &self.values
+    }
+
+    /// The values on the host.
+    pub fn to_vec(&self) -> Vec<f32> {
+        crate::ops::floats(self.values.clone().inner())
+    }
+
+    /// Replaces the values, `[P]`, on the plain device.
+    pub(crate) fn replace(&mut self, values: Tensor<1>) {
+        self.values = Tensor::from_inner(values).require_grad();
+    }
+
+    /// Replaces the values from the host.
+    ///
+    /// # Panics
+    /// If the length is not `P`; callers check files before.
+    pub fn set(&mut self, values: Vec<f32>) {
+        assert_eq!(values.len(), self.len());
+        let n = values.len();
+        let device = self.values.device().without_autodiff();
+        self.replace(Tensor::from_data(TensorData::new(values, [n]), &device));
+    }
+}

@@ -1,0 +1,48 @@
+//! Dropout with addressed random numbers.
+
+use super::Pass;
+use burn::tensor::{Tensor, TensorData};
+use tagwerk_data::random;
+
+/// Drops each value with probability `rate` while training and scales the others by `1 / (1 - rate)`.
+///
+/// The mask comes from the stream (seed, "dropout " + name, step): a resumed training drops what the uninterrupted one
+/// would have dropped.
+#[derive(Debug, Clone)]
+pub struct Dropout {
+    name: String,
+    rate: f64,
+}
+
+impl Dropout {
+    /// `rate` in `[0, 1)`; 0 does nothing.
+    pub fn new(name: &str, rate: f64) -> Self {
+        Self {
+            name: name.to_string(),
+            rate,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[B, C]`; returns `[B, C]`
+    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let Pass::Training { seed, step } = *pass else { return x };
+        if self.rate <= 0.0 {
+            return x;
+        }
+        let [rows, c] = x.dims();
+        let mut stream = random::stream(seed, &format!("dropout {}", self.name), step);
+        let keep = (1.0 / (1.0 - self.rate)) as f32;
+        let mask: Vec<f32> = (0..rows * c)
+            .map(|_| {
+                if random::uniform(&mut stream) < self.rate {
+                    0.0
+                } else {
+                    keep
+                }
+            })
+            .collect();
+        let mask = Tensor::from_data(TensorData::new(mask, [rows, c]), &x.device());
+        x * mask
+    }
+}

@@ -1,0 +1,78 @@
+//! Layers: parameters, running statistics, and a `forward` that calls one operation.
+
+mod batch_norm;
+mod block;
+mod dense;
+mod dropout;
+mod edge_conv;
+mod running;
+
+pub use batch_norm::BatchNorm;
+pub use block::{Block, Entry, Init};
+pub use dense::{DenseChain, DenseChainConfig};
+pub use dropout::Dropout;
+pub use edge_conv::{EdgeConv, EdgeConvConfig};
+pub use running::Running;
+
+use burn::tensor::Device;
+
+/// Whether a forward pass trains or scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Gradients are recorded, normalizations use the batch, dropout drops.
+    Training {
+        /// The training's seed, the first part of the address of every random draw.
+        seed: u64,
+        /// The global step, the last part of the address.
+        step: u64,
+    },
+    /// Nothing is recorded, normalizations use running statistics, dropout is off.
+    Scoring,
+}
+
+impl Pass {
+    /// The device on which the inputs of this pass belong.
+    pub fn device(&self, device: &Device) -> Device {
+        match self {
+            Self::Training { .. } => device.clone().autodiff(),
+            Self::Scoring => device.clone().without_autodiff(),
+        }
+    }
+}
+
+/// One part of a network's state.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// Trained parameters.
+    Block(&'a Block),
+    /// Running statistics of normalizations.
+    Running(&'a Running),
+}
+
+/// One part of a network's state, to be changed.
+#[derive(Debug)]
+pub enum PartMut<'a> {
+    /// Trained parameters.
+    Block(&'a mut Block),
+    /// Running statistics of normalizations.
+    Running(&'a mut Running),
+}
+
+/// Whatever has parameters: layers, and networks made of them. Parts come in a fixed order with unique names.
+pub trait Parts {
+    /// All parts.
+    fn parts(&self) -> Vec<Part<'_>>;
+    /// All parts, in the same order, to be changed.
+    fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
+
+    /// Number of trained parameters. Running statistics are not trained and not counted.
+    fn parameter_count(&self) -> usize {
+        self.parts()
+            .iter()
+            .map(|part| match part {
+                Part::Block(block) => block.len(),
+                Part::Running(_) => 0,
+            })
+            .sum()
+    }
+}

@@ -1,0 +1,63 @@
+//! Cross entropy of a two-class network, in log space.
+
+use burn::tensor::activation::relu;
+use burn::tensor::{Tensor, TensorData};
+
+/// The log-odds of signal, `[B]`: the difference of two logits, or the one logit itself.
+///
+/// # Shapes
+/// - `logits`: `[B, 2]` (background, signal) or `[B, 1]`
+pub fn log_odds(logits: Tensor<2>) -> Tensor<1> {
+    let [rows, c] = logits.dims();
+    match c {
+        1 => logits.reshape([rows]),
+        _ => (logits.clone().slice([0..rows, 1..2]) - logits.slice([0..rows, 0..1])).reshape([rows]),
+    }
+}
+
+/// Mean of `-log p(label)` over the batch: `softplus(-s)` for signal and `softplus(s)` for background, s the log-odds.
+///
+/// `softplus(z) = max(z, 0) + log(1 + exp(-|z|))` neither overflows nor loses a wrong answer's gradient, however sure
+/// the network is.
+///
+/// # Shapes
+/// - `logits`: `[B, 2]` or `[B, 1]`, `labels`: `[B]` of 0 and 1, `weights`: `[B]`; returns `[1]`
+pub fn cross_entropy(logits: Tensor<2>, labels: &[f32], weights: Option<&[f32]>) -> Tensor<1> {
+    let device = logits.device();
+    let rows = labels.len();
+    let signs: Vec<f32> = labels.iter().map(|y| 1.0 - 2.0 * y).collect();
+    let z = log_odds(logits) * Tensor::from_data(TensorData::new(signs, [rows]), &device);
+    let loss = relu(z.clone()) + z.abs().neg().exp().log1p();
+    match weights {
+        None => loss.mean(),
+        Some(weights) => {
+            let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+            let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [rows]), &device);
+            (loss * weights).sum() / total.max(f64::MIN_POSITIVE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn loss(logits: Vec<f32>, c: usize, labels: &[f32]) -> f32 {
+        let logits = Tensor::from_data(TensorData::new(logits, [labels.len(), c]), &Device::flex());
+        crate::ops::floats(cross_entropy(logits, labels, None))[0]
+    }
+
+    #[test]
+    fn it_is_minus_the_log_of_the_softmax() {
+        let expected = -(2.0f64.exp() / (2.0f64.exp() + 0.5f64.exp())).ln();
+        assert!((f64::from(loss(vec![0.5, 2.0], 2, &[1.0])) - expected).abs() < 1e-6);
+        assert!((f64::from(loss(vec![1.5], 1, &[1.0])) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_wrong_and_very_sure_answer_costs_its_log_odds_and_no_infinity() {
+        assert!((loss(vec![300.0], 1, &[0.0]) - 300.0).abs() < 1e-3);
+        assert_eq!(loss(vec![-300.0], 1, &[0.0]), 0.0);
+    }
+}

@@ -1,0 +1,173 @@
+//! The differentiable operations: each is one fused kernel on the CPU and plain Burn operations elsewhere.
+//!
+//! [`fused`] registers the kernels with Burn as a backend extension of `Flex`, with hand-written backward passes;
+//! [`plain`] writes the same mathematics in ordinary tensor operations, which Burn differentiates itself and every
+//! backend can run. The functions here choose by device. One test (`tests/agreement.rs`) holds both together, values
+//! and gradients, on random jagged batches.
+
+mod fused;
+pub mod plain;
+
+use crate::device::is_fused;
+use crate::kernels::chain::ChainSpec;
+use crate::kernels::edge::{BlockStatistics, EdgeSpec};
+use crate::kernels::knn::{self, Neighbors};
+use crate::kernels::norm::Statistics;
+use crate::kernels::workspace::Workspace;
+use crate::segments::Segments;
+use burn::tensor::{Tensor, TensorData};
+use std::sync::Arc;
+
+pub use crate::kernels::adam::AdamStep;
+pub use crate::kernels::segment::Reduction;
+pub use fused::{ChainCall, EdgeCall, NormCall};
+
+/// A chain of dense layers over rows.
+///
+/// # Shapes
+/// - `x`: `[R, C_0]`, `parameters`: packed `[P]`
+/// - returns `[R, C_L]`
+pub fn chain(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ChainSpec>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        let call = ChainCall {
+            spec: spec.clone(),
+            pooling: None,
+            workspace: workspace.clone(),
+        };
+        fused::chain(x, parameters, call)
+    } else {
+        plain::chain(x, parameters, spec)
+    }
+}
+
+/// A chain of dense layers over rows and the (weighted) sum over each jet's rows.
+///
+/// # Shapes
+/// - `x`: `[R, C_0]`, `parameters`: packed `[P]`, `weights`: `[R]`, not differentiated
+/// - returns `[B, C_L]`
+pub fn chain_sum(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ChainSpec>,
+    segments: &Segments,
+    weights: Option<Arc<Vec<f32>>>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        let call = ChainCall {
+            spec: spec.clone(),
+            pooling: Some((segments.clone(), weights)),
+            workspace: workspace.clone(),
+        };
+        fused::chain(x, parameters, call)
+    } else {
+        plain::chain_sum(x, parameters, spec, segments, weights.as_deref().map(Vec::as_slice))
+    }
+}
+
+/// Sum, mean or maximum over each jet's rows; an empty jet gives zeros.
+///
+/// # Shapes
+/// - `x`: `[R, C]`; returns `[B, C]`
+pub fn segment_reduce(x: Tensor<2>, segments: &Segments, reduction: Reduction) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::segment_reduce(x, segments.clone(), reduction)
+    } else {
+        plain::segment_reduce(x, segments, reduction)
+    }
+}
+
+/// Batch normalization over real rows with the batch's statistics (training); returns them too.
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R, C]`
+pub fn batch_norm_training(x: Tensor<2>, parameters: Tensor<1>) -> (Tensor<2>, Statistics) {
+    if is_fused(&x.device()) {
+        fused::batch_norm(x, parameters)
+    } else {
+        plain::batch_norm_training(x, parameters)
+    }
+}
+
+/// Batch normalization with given statistics (scoring).
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R, C]`
+pub fn batch_norm_scoring(x: Tensor<2>, parameters: Tensor<1>, statistics: &Statistics) -> Tensor<2> {
+    plain::batch_norm_scoring(x, parameters, statistics)
+}
+
+/// The `k` nearest neighbours of each row within its jet, in all `C` channels.
+///
+/// Neighbours are a discrete choice: no gradient flows through it. The distances are read back to the host, where each
+/// jet is a small dense problem.
+pub fn k_nearest(points: &Tensor<2>, segments: &Segments, k: usize) -> Arc<Neighbors> {
+    let [_, c] = points.dims();
+    let values = floats(points.clone().detach());
+    Arc::new(knn::k_nearest(&values, c, segments.offsets(), k))
+}
+
+/// EdgeConv with the batch's statistics (training); returns them too.
+///
+/// # Shapes
+/// - `x`: `[R, C_in]`, `parameters`: packed `[P]`; returns `[R, C_out]`
+pub fn edge_conv_training(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<EdgeSpec>,
+    segments: &Segments,
+    graph: &Arc<Neighbors>,
+    workspace: &Workspace,
+) -> (Tensor<2>, BlockStatistics) {
+    if is_fused(&x.device()) {
+        fused::edge_conv_training(x, parameters, spec, segments, graph, workspace)
+    } else {
+        plain::edge_conv_training(x, parameters, spec, graph)
+    }
+}
+
+/// EdgeConv with given statistics (scoring).
+///
+/// # Shapes
+/// - `x`: `[R, C_in]`, `parameters`: packed `[P]`; returns `[R, C_out]`
+pub fn edge_conv_scoring(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<EdgeSpec>,
+    segments: &Segments,
+    graph: &Arc<Neighbors>,
+    statistics: &Arc<BlockStatistics>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::edge_conv_scoring(x, parameters, spec, segments, graph, statistics, workspace)
+    } else {
+        plain::edge_conv_scoring(x, parameters, spec, graph, statistics)
+    }
+}
+
+/// One step of Adam or AdamW; returns parameters, first and second moment.
+///
+/// # Shapes
+/// - all `[P]`
+pub fn adam(
+    parameters: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+    step: AdamStep,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    if is_fused(&parameters.device()) {
+        fused::adam(parameters, gradient, first, second, step)
+    } else {
+        plain::adam(parameters, gradient, first, second, step)
+    }
+}
+
+/// The values of a tensor on the host.
+pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data: TensorData = tensor.into_data();
+    let data = data.convert::<f32>();
+    // `convert` has just made the elements f32, so the typed view cannot fail.
+    data.try_into_vec().unwrap_or_default()
+}

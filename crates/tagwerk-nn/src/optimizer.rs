@@ -1,0 +1,119 @@
+//! Adam and AdamW over all blocks of a network.
+
+use crate::kernels::adam::AdamStep;
+use crate::layers::{PartMut, Parts};
+use crate::ops;
+use burn::tensor::{Gradients, Tensor};
+
+/// Constants of Adam; the defaults are those of the paper and of every framework.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamConfig {
+    /// Decay of the first moment. Default 0.9.
+    pub beta1: f64,
+    /// Decay of the second moment. Default 0.999.
+    pub beta2: f64,
+    /// Added to the root of the second moment. Default 1e-8.
+    pub epsilon: f64,
+    /// Weight decay. Default 0.
+    pub weight_decay: f64,
+    /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default true.
+    pub decoupled: bool,
+    /// Gradients of a larger norm over all parameters are scaled down to it. Default none.
+    pub clip: Option<f64>,
+}
+
+impl Default for AdamConfig {
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decoupled: true,
+            clip: None,
+        }
+    }
+}
+
+/// Adam's moments, one pair a block.
+#[derive(Debug)]
+pub struct Adam {
+    config: AdamConfig,
+    /// Steps taken.
+    pub(crate) steps: u64,
+    /// First and second moment of each block, in the order of the network's parts.
+    pub(crate) moments: Vec<(Tensor<1>, Tensor<1>)>,
+}
+
+impl Adam {
+    /// Moments of zero for the blocks of `network`.
+    pub fn new(config: AdamConfig, network: &mut (impl Parts + ?Sized)) -> Self {
+        let moments = blocks(network)
+            .map(|block| {
+                let zeros = Tensor::zeros_like(&block.leaf().clone().inner());
+                (zeros.clone(), zeros)
+            })
+            .collect();
+        Self {
+            config,
+            steps: 0,
+            moments,
+        }
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// One step along `gradients`.
+    pub fn step(&mut self, network: &mut (impl Parts + ?Sized), gradients: &Gradients, learning_rate: f64) {
+        self.steps += 1;
+        let step = AdamStep {
+            learning_rate,
+            beta1: self.config.beta1,
+            beta2: self.config.beta2,
+            epsilon: self.config.epsilon,
+            weight_decay: if self.config.decoupled {
+                self.config.weight_decay
+            } else {
+                0.0
+            },
+            step: self.steps,
+        };
+        let scale = self.config.clip.map_or(1.0, |limit| {
+            let squares: f64 = blocks(network)
+                .filter_map(|block| block.leaf().grad(gradients))
+                .map(|g| ops::floats(g).iter().map(|&v| f64::from(v).powi(2)).sum::<f64>())
+                .sum();
+            (limit / squares.sqrt().max(f64::MIN_POSITIVE)).min(1.0)
+        });
+        for (block, (first, second)) in blocks(network).zip(&mut self.moments) {
+            // A block the loss does not depend on has no gradient and stays.
+            let Some(mut gradient) = block.leaf().grad(gradients) else {
+                continue;
+            };
+            if scale < 1.0 {
+                gradient = gradient * scale;
+            }
+            let values = block.leaf().clone().inner();
+            if !self.config.decoupled && self.config.weight_decay > 0.0 {
+                gradient = gradient + values.clone() * self.config.weight_decay;
+            }
+            let (m, v) = (first.extract(), second.extract());
+            let (values, m, v) = ops::adam(values, gradient, m, v, step);
+            block.replace(values);
+            (*first, *second) = (m, v);
+        }
+    }
+}
+
+/// The blocks of a network, in order.
+pub(crate) fn blocks<'a>(
+    network: &'a mut (impl Parts + ?Sized),
+) -> impl Iterator<Item = &'a mut crate::layers::Block> + 'a {
+    network.parts_mut().into_iter().filter_map(|part| match part {
+        PartMut::Block(block) => Some(block),
+        PartMut::Running(_) => None,
+    })
+}

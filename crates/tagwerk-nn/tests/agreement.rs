@@ -1,0 +1,275 @@
+//! Holds the fused CPU kernels and their plain-ops twins together: values and gradients, on random jagged batches with
+//! empty jets and jets of fewer than k constituents.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use std::sync::Arc;
+use tagwerk_nn::kernels::chain::ChainSpec;
+use tagwerk_nn::kernels::edge::EdgeSpec;
+use tagwerk_nn::kernels::workspace::Workspace;
+use tagwerk_nn::ops::{self, AdamStep, Reduction, plain};
+use tagwerk_nn::{Device, Segments, Tensor, TensorData};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// Reproducible values in (-1, 1) without a generator: the fractional parts of a quadratic sequence.
+fn values(n: usize, salt: u64) -> Vec<f32> {
+    (0..n as u64)
+        .map(|i| {
+            let x = (i + 1) as f64 * 0.754_877_666 + (salt + 1) as f64 * 0.569_840_291 * (i % 17 + 1) as f64;
+            (2.0 * x.fract() - 1.0) as f32
+        })
+        .collect()
+}
+
+fn matrix(rows: usize, c: usize, salt: u64) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values(rows * c, salt), [rows, c]), &device())
+}
+
+fn vector(n: usize, salt: u64) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(values(n, salt), [n]), &device())
+}
+
+fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.into_data().convert::<f32>().try_into_vec().unwrap()
+}
+
+/// Largest difference relative to the larger of 1 and the largest value.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+    a.iter().zip(b).fold(0.0f32, |m, (a, b)| {
+        assert!(a.is_finite() && b.is_finite(), "{a} {b}");
+        m.max((a - b).abs() / scale)
+    })
+}
+
+/// Value and the gradients with respect to `x` and `p` of `sum(f(x, p) * c)` for fixed random `c`.
+fn value_and_gradients(
+    x: &Tensor<2>,
+    p: &Tensor<1>,
+    f: impl Fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let (x, p) = (x.clone().require_grad(), p.clone().require_grad());
+    let y = f(x.clone(), p.clone());
+    let [rows, c] = y.dims();
+    let gradients = (y.clone() * matrix(rows, c, 99)).sum().backward();
+    (
+        numbers(y),
+        x.grad(&gradients).map(numbers).unwrap_or_default(),
+        p.grad(&gradients).map(numbers).unwrap_or_default(),
+    )
+}
+
+fn agree(
+    x: &Tensor<2>,
+    p: &Tensor<1>,
+    fused: impl Fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
+    plain: impl Fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
+    tolerance: f32,
+) {
+    let (y, dx, dp) = value_and_gradients(x, p, fused);
+    let (y0, dx0, dp0) = value_and_gradients(x, p, plain);
+    assert!(distance(&y, &y0) < tolerance, "values differ by {}", distance(&y, &y0));
+    assert!(
+        distance(&dx, &dx0) < tolerance,
+        "input gradients differ by {}",
+        distance(&dx, &dx0)
+    );
+    assert!(
+        distance(&dp, &dp0) < tolerance,
+        "parameter gradients differ by {}",
+        distance(&dp, &dp0)
+    );
+}
+
+/// Jets of 0 to 40 rows, at least one row in all.
+fn segments() -> impl Strategy<Value = Segments> {
+    proptest::collection::vec(prop_oneof![Just(0usize), 1..6usize, 6..40usize], 1..14)
+        .prop_filter("some rows", |c| c.iter().sum::<usize>() > 1)
+        .prop_map(|counts| {
+            let mut offsets = vec![0];
+            for n in counts {
+                offsets.push(offsets[offsets.len() - 1] + n);
+            }
+            Segments::new(offsets).unwrap()
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_chain_agrees_with_plain_ops(rows in 1..700usize, c_in in 1..14usize, last in any::<bool>(), salt in 0..1000u64) {
+        let spec = Arc::new(ChainSpec::new(vec![c_in, 20, 9, 5], last));
+        let (x, p) = (matrix(rows, c_in, salt), vector(spec.parameter_count(), salt + 1));
+        agree(&x, &p, |x, p| ops::chain(x, p, &spec, &Workspace::default()), |x, p| plain::chain(x, p, &spec), 2e-5);
+    }
+
+    #[test]
+    fn a_summed_chain_agrees_with_plain_ops(segments in segments(), layers in 1..4usize, weighted in any::<bool>(), salt in 0..1000u64) {
+        let spec = Arc::new(ChainSpec::new([3, 30, 12, 18][..=layers].to_vec(), true));
+        let (x, p) = (matrix(segments.rows(), 3, salt), vector(spec.parameter_count(), salt + 1));
+        let weights = weighted.then(|| Arc::new(values(segments.rows(), salt + 2)));
+        agree(
+            &x,
+            &p,
+            |x, p| ops::chain_sum(x, p, &spec, &segments, weights.clone(), &Workspace::default()),
+            |x, p| plain::chain_sum(x, p, &spec, &segments, weights.as_deref().map(Vec::as_slice)),
+            2e-5,
+        );
+    }
+
+    #[test]
+    fn a_segment_reduction_agrees_with_plain_ops(segments in segments(), salt in 0..1000u64) {
+        let (x, p) = (matrix(segments.rows(), 7, salt), vector(1, 0));
+        for reduction in [Reduction::Sum, Reduction::Mean, Reduction::Max] {
+            agree(
+                &x,
+                &p,
+                |x, p| ops::segment_reduce(x, &segments, reduction) * p.unsqueeze::<2>(),
+                |x, p| plain::segment_reduce(x, &segments, reduction) * p.unsqueeze::<2>(),
+                1e-5,
+            );
+        }
+    }
+
+    #[test]
+    fn a_batch_normalization_agrees_with_plain_ops(rows in 2..3000usize, salt in 0..1000u64) {
+        let (x, p) = (matrix(rows, 6, salt), vector(12, salt + 1));
+        agree(&x, &p, |x, p| ops::batch_norm_training(x, p).0, |x, p| plain::batch_norm_training(x, p).0, 1e-4);
+        let (_, fused) = ops::batch_norm_training(x.clone(), p.clone());
+        let (_, plain) = plain::batch_norm_training(x, p);
+        prop_assert!(distance(&fused.mean, &plain.mean) < 1e-5);
+        prop_assert!(distance(&fused.variance, &plain.variance) < 1e-5);
+    }
+
+    #[test]
+    fn an_edge_convolution_agrees_with_plain_ops(segments in segments(), layers in 1..4usize, k in 1..9usize, salt in 0..1000u64) {
+        let spec = Arc::new(EdgeSpec { input: 5, widths: [16, 16, 12][..layers].to_vec() });
+        let (x, p) = (matrix(segments.rows(), 5, salt), vector(spec.parameter_count(), salt + 1));
+        let graph = ops::k_nearest(&x, &segments, k);
+        let workspace = Workspace::default();
+        agree(
+            &x,
+            &p,
+            |x, p| ops::edge_conv_training(x, p, &spec, &segments, &graph, &workspace).0,
+            |x, p| plain::edge_conv_training(x, p, &spec, &graph).0,
+            5e-4,
+        );
+        let (_, fused) = ops::edge_conv_training(x.clone(), p.clone(), &spec, &segments, &graph, &workspace);
+        let (_, plain) = plain::edge_conv_training(x.clone(), p.clone(), &spec, &graph);
+        for (a, b) in fused.layers.iter().chain([&fused.shortcut]).zip(plain.layers.iter().chain([&plain.shortcut])) {
+            prop_assert!(distance(&a.mean, &b.mean) < 1e-4);
+            prop_assert!(distance(&a.variance, &b.variance) < 1e-4);
+            prop_assert_eq!(a.count, b.count);
+        }
+        let statistics = Arc::new(fused);
+        let scored = numbers(ops::edge_conv_scoring(x.clone(), p.clone(), &spec, &segments, &graph, &statistics, &workspace));
+        let expected = numbers(plain::edge_conv_scoring(x, p, &spec, &graph, &statistics));
+        prop_assert!(distance(&scored, &expected) < 1e-4);
+    }
+}
+
+#[test]
+fn adam_agrees_with_plain_ops_over_ten_steps() {
+    let inner = device().inner();
+    let on = |v: Vec<f32>| Tensor::<1>::from_data(TensorData::new(v, [300]), &inner);
+    let zeros = || on(vec![0.0; 300]);
+    let (mut a, mut b) = (
+        (on(values(300, 1)), zeros(), zeros()),
+        (on(values(300, 1)), zeros(), zeros()),
+    );
+    for step in 1..=10 {
+        let g = on(values(300, 50 + step));
+        let step = AdamStep {
+            learning_rate: 1e-2,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 1e-2,
+            step,
+        };
+        a = ops::adam(a.0, g.clone(), a.1, a.2, step);
+        b = plain::adam(b.0, g, b.1, b.2, step);
+    }
+    assert!(distance(&numbers(a.0), &numbers(b.0)) < 1e-5);
+    assert!(distance(&numbers(a.2), &numbers(b.2)) < 1e-5);
+}
+
+/// The plain path could be wrong together with the fused one: finite differences of the fused value cannot.
+#[test]
+fn gradients_of_the_fused_edge_convolution_agree_with_finite_differences() {
+    let segments = Segments::new(vec![0, 5, 5, 6, 14]).unwrap();
+    let spec = Arc::new(EdgeSpec {
+        input: 3,
+        widths: vec![6, 5],
+    });
+    let (x, p) = (matrix(14, 3, 3), vector(spec.parameter_count(), 4));
+    let graph = ops::k_nearest(&x, &segments, 3);
+    let f =
+        |x: Tensor<2>, p: Tensor<1>| ops::edge_conv_training(x, p, &spec, &segments, &graph, &Workspace::default()).0;
+    let (y, dx, dp) = value_and_gradients(&x, &p, f);
+    let weights = values(y.len(), 99);
+    let loss = |x: Tensor<2>, p: Tensor<1>| -> f64 {
+        numbers(f(x, p))
+            .iter()
+            .zip(&weights)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
+    };
+    let h = 2e-3f32;
+    let difference = |at: usize, in_x: bool| {
+        let shifted = |sign: f32| {
+            let (mut xv, mut pv) = (numbers(x.clone()), numbers(p.clone()));
+            if in_x {
+                xv[at] += sign * h
+            } else {
+                pv[at] += sign * h
+            }
+            let n = pv.len();
+            loss(
+                Tensor::from_data(TensorData::new(xv, [14, 3]), &device()),
+                Tensor::from_data(TensorData::new(pv, [n]), &device()),
+            )
+        };
+        ((shifted(1.0) - shifted(-1.0)) / (2.0 * f64::from(h))) as f32
+    };
+    let close = |got: f32, expected: f32| (got - expected).abs() < 0.02 + 0.02 * expected.abs();
+    // A ReLU's kink inside the step spoils single entries: nine in ten must agree.
+    for (gradient, in_x) in [(&dx, true), (&dp, false)] {
+        let good = (0..gradient.len())
+            .filter(|&i| close(gradient[i], difference(i, in_x)))
+            .count();
+        assert!(good * 10 >= gradient.len() * 9, "{good} of {} agree", gradient.len());
+    }
+}
+
+#[test]
+fn the_same_bits_come_out_on_any_number_of_threads() {
+    let segments = Segments::new((0..=120).map(|i| i * 37).collect()).unwrap();
+    let spec = Arc::new(EdgeSpec {
+        input: 5,
+        widths: vec![16, 16],
+    });
+    let (x, p) = (matrix(segments.rows(), 5, 3), vector(spec.parameter_count(), 4));
+    let run = |threads: usize| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+            .install(|| {
+                let graph = ops::k_nearest(&x, &segments, 7);
+                value_and_gradients(&x, &p, |x, p| {
+                    let y = ops::edge_conv_training(x, p, &spec, &segments, &graph, &Workspace::default()).0;
+                    let chain = Arc::new(ChainSpec::new(vec![16, 40, 8], true));
+                    let q = vector(chain.parameter_count(), 7);
+                    ops::chain_sum(y, q, &chain, &segments, None, &Workspace::default())
+                })
+            })
+    };
+    assert_eq!(run(1), run(3));
+}

@@ -1,0 +1,172 @@
+//! One self-contained page: no script, no external font, picture or style, so that it can be mailed, archived and printed.
+
+use tagwerk_stats::LandscapeResult;
+
+use crate::comparison::{comparison_lines, summary};
+use crate::escape::html;
+use crate::figure::Figure;
+use crate::input::ReportInput;
+use crate::number::{duration, grouped};
+use crate::table::{HEADINGS, footnotes, rows};
+
+/// Style sheet of the page: light and dark by the reader's preference, and print.
+const STYLE: &str = include_str!("style.css");
+
+/// The page. `figures` are embedded in the order given.
+pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
+    let mut sections: Vec<(&str, &str, String)> = vec![("table", "Taggers", table(&input.landscape))];
+    for figure in figures {
+        sections.push((figure_id(figure), &figure.title, embedded(figure)));
+    }
+    sections.push(("trainings", "Trainings", trainings(&input.landscape)));
+    if !input.provenance.is_empty() {
+        sections.push(("provenance", "Configuration and provenance", facts(&input.provenance)));
+    }
+    if !input.commands.is_empty() {
+        let commands: Vec<String> = input.commands.iter().map(|c| html(c)).collect();
+        sections.push((
+            "reproduce",
+            "How to reproduce",
+            format!("<pre><code>{}</code></pre>\n", commands.join("\n")),
+        ));
+    }
+
+    let title = html(&input.title);
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"summary\">{}</p>\n<nav aria-label=\"Sections\"><ul>\n",
+        html(&summary(&input.landscape))
+    );
+    for (id, heading, _) in &sections {
+        out.push_str(&format!("<li><a href=\"#{id}\">{}</a></li>\n", html(heading)));
+    }
+    out.push_str("</ul></nav>\n</header>\n<main>\n");
+    for (id, heading, body) in &sections {
+        out.push_str(&format!(
+            "<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n",
+            html(heading)
+        ));
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+/// Anchors of the figures are fixed words, never text from outside.
+fn figure_id(figure: &Figure) -> &'static str {
+    match figure.name.as_str() {
+        "roc" => "roc",
+        "scores" => "scores",
+        "training" => "training",
+        _ => "rejection",
+    }
+}
+
+fn embedded(figure: &Figure) -> String {
+    format!(
+        "<figure>\n{}<figcaption>{} Numbers: figures/{}.csv.</figcaption>\n</figure>\n",
+        figure.svg,
+        html(&figure.caption),
+        html(&figure.name)
+    )
+}
+
+fn table(landscape: &LandscapeResult) -> String {
+    let mut out = format!(
+        "<div class=\"wide\"><table>\n<caption>Measured on {}; published numbers underneath where there are any. Errors: ± trainings ± test sample; (trainings)(test sample) in units of the last digit.</caption>\n<thead><tr>",
+        html(&landscape.dataset)
+    );
+    for heading in HEADINGS {
+        out.push_str(&format!("<th scope=\"col\">{heading}</th>"));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows(landscape) {
+        let (class, name) = match &row.name {
+            Some(name) => ("measured", html(name)),
+            None => ("published", "published".to_owned()),
+        };
+        out.push_str(&format!("<tr class=\"{class}\"><th scope=\"row\">{name}</th>"));
+        for (i, cell) in row.cells.iter().enumerate() {
+            // The first two in compact form, so that the table fits a page of paper.
+            let text = if i < 2 {
+                cell.compact("–")
+            } else {
+                cell.joined(" ± ", "–")
+            };
+            out.push_str(&format!("<td>{}</td>", html(&text)));
+        }
+        out.push_str(&format!("<td>{}</td></tr>\n", row.parameters));
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+    if let Some((heading, lines)) = comparison_lines(landscape).split_first() {
+        out.push_str(&format!("<p>{}</p>\n{}", html(heading), list(lines)));
+    }
+    out.push_str(&list(&footnotes(landscape)));
+    out
+}
+
+fn list(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let items: Vec<String> = lines.iter().map(|l| format!("<li>{}</li>", html(l))).collect();
+    format!("<ul class=\"notes\">\n{}\n</ul>\n", items.join("\n"))
+}
+
+/// Every training, so that the spread can be judged.
+fn trainings(landscape: &LandscapeResult) -> String {
+    let mut out = String::from(
+        "<div class=\"wide\"><table>\n<caption>Every training; R(e) is the background rejection at signal efficiency e, ± test sample.</caption>\n<thead><tr>\
+         <th scope=\"col\">tagger</th><th scope=\"col\">seed</th><th scope=\"col\">AUC</th><th scope=\"col\">accuracy</th>\
+         <th scope=\"col\">R(0.3)</th><th scope=\"col\">R(0.5)</th><th scope=\"col\">epochs</th><th scope=\"col\">time</th>\
+         <th scope=\"col\">remarks</th></tr></thead>\n<tbody>\n",
+    );
+    for tagger in &landscape.taggers {
+        for (i, t) in tagger.trainings.iter().enumerate() {
+            let rejection = |value: Option<f64>, error: Option<f64>| match value {
+                Some(v) => {
+                    let (text, errors) =
+                        crate::number::rounded(v, error.as_slice(), crate::number::decimals_of_rejection(v));
+                    errors.first().map_or(text.clone(), |e| format!("{text} ± {e}"))
+                }
+                None => "–".to_owned(),
+            };
+            let (auc, auc_errors) = crate::number::rounded(t.auc, t.auc_error.as_slice(), 4);
+            let auc = auc_errors.first().map_or(auc.clone(), |e| format!("{auc} ± {e}"));
+            let mut remarks: Vec<String> = Vec::new();
+            if tagger.median_training == i && tagger.trainings.len() > 1 {
+                remarks.push("median AUC".to_owned());
+            }
+            if !tagger.rejection_single.trainings.contains(&i) {
+                remarks.push("removed as outlier".to_owned());
+            }
+            remarks.extend(t.notes.iter().cloned());
+            out.push_str(&format!(
+                "<tr class=\"measured\"><th scope=\"row\">{}</th><td>{}</td><td>{auc}</td><td>{:.4}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"reason\">{}</td></tr>\n",
+                html(&tagger.name),
+                t.seed,
+                t.accuracy,
+                rejection(t.rejection_30, t.rejection_30_error),
+                rejection(t.rejection_50, t.rejection_50_error),
+                grouped(t.epochs as u64),
+                duration(t.seconds),
+                html(&remarks.join("; ")),
+            ));
+        }
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+    out
+}
+
+fn facts(facts: &[(String, String)]) -> String {
+    let mut out = String::from("<div class=\"wide\"><table class=\"facts\">\n<tbody>\n");
+    for (what, value) in facts {
+        out.push_str(&format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n",
+            html(what),
+            html(value)
+        ));
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+    out
+}

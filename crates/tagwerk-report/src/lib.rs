@@ -1,0 +1,50 @@
+//! Tables, figures and one self-contained HTML page from a landscape's numbers.
+//!
+//! # What
+//!
+//! [`write_report`] turns a [`ReportInput`] (the [`LandscapeResult`](tagwerk_stats::LandscapeResult), ROC curves, score histograms,
+//! training histories, provenance, commands) into a folder:
+//!
+//! ```text
+//! report.html            everything, in one file that can be mailed, archived and printed
+//! table.{txt,md,tex,csv} the landscape table; csv unrounded
+//! trainings.csv          every training, unrounded
+//! landscape.json         the numbers in their documented JSON form
+//! figures/*.{svg,csv}    each figure, and the numbers it plots
+//! ```
+//!
+//! [`table_text`] alone is what a terminal shows.
+//!
+//! # Why so
+//!
+//! A comparison is judged by its errors, so each rejection carries two (trainings, test sample), the published line stands directly
+//! under the measured one, and the footnotes say what each error is and whether the two lines may be compared at all. A figure that
+//! cannot be re-plotted is half a figure, so the numbers lie beside it. The page has no script and no external resource: it reads the
+//! same in ten years and behind a firewall. All text from outside is escaped for each format; names become file names nowhere.
+//!
+//! # What it costs
+//!
+//! Curves are thinned to [`CURVE_POINTS`] points before they are drawn; a page of fifteen taggers is about a megabyte and takes well under a second.
+//! The drawing library works on whole pixels, so figures are drawn at four times their size and scaled by the SVG's view box.
+
+#![forbid(unsafe_code)]
+
+mod comparison;
+mod error;
+mod escape;
+mod figure;
+mod histogram;
+mod html;
+mod input;
+mod number;
+mod table;
+mod write;
+
+pub use comparison::{comparison_lines, summary};
+pub use error::{ReportError, Result};
+pub use figure::{Figure, rejection_overview, roc_figure, score_figure, training_figure};
+pub use histogram::{SCORE_BINS, ScoreHistogram};
+pub use html::page;
+pub use input::{CURVE_POINTS, EpochRecord, History, ReportInput, TaggerCurves};
+pub use table::{footnotes, table_csv, table_latex, table_markdown, table_text, trainings_csv};
+pub use write::{Report, write_report};

@@ -1,0 +1,123 @@
+//! Writing a report: every file complete or not there.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::{ReportError, Result};
+use crate::figure::{Figure, rejection_overview, roc_figure, score_figure, training_figure};
+use crate::html;
+use crate::input::ReportInput;
+use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
+
+/// A report in memory: its page and its files.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The page, also among `files` as `report.html`.
+    pub html: String,
+    /// The terminal table.
+    pub text: String,
+    /// Figures, in the order of the page.
+    pub figures: Vec<Figure>,
+    /// Path relative to the report's folder, and contents; `report.html` last.
+    pub files: Vec<(PathBuf, String)>,
+}
+
+impl Report {
+    /// Makes every table and figure. Figures without data are left out.
+    pub fn new(input: &ReportInput) -> Result<Self> {
+        let landscape = &input.landscape;
+        let figures: Vec<Figure> = [
+            roc_figure(&input.curves)?,
+            rejection_overview(landscape)?,
+            score_figure(&input.curves)?,
+            training_figure(&input.histories)?,
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let html = html::page(input, &figures);
+        let text = table_text(landscape);
+        let mut files: Vec<(PathBuf, String)> = vec![
+            (
+                "landscape.json".into(),
+                format!("{}\n", serde_json::to_string_pretty(landscape)?),
+            ),
+            ("table.txt".into(), text.clone()),
+            ("table.md".into(), table_markdown(landscape)),
+            ("table.tex".into(), table_latex(landscape)),
+            ("table.csv".into(), table_csv(landscape)),
+            ("trainings.csv".into(), trainings_csv(landscape)),
+        ];
+        for figure in &figures {
+            let stem = PathBuf::from("figures").join(crate::escape::file_stem(&figure.name));
+            files.push((stem.with_extension("svg"), figure.svg.clone()));
+            files.push((stem.with_extension("csv"), figure.csv.clone()));
+        }
+        files.push(("report.html".into(), html.clone()));
+        Ok(Self {
+            html,
+            text,
+            figures,
+            files,
+        })
+    }
+
+    /// Writes all files under `folder`, which is made when it is not there.
+    ///
+    /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes last, so that
+    /// its presence says that the rest is there. Figures of an earlier report that this one does not have are removed.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let figures = folder.join("figures");
+        fs::create_dir_all(&figures).map_err(|source| ReportError::Write {
+            path: figures.clone(),
+            source,
+        })?;
+        for stem in ["roc", "rejection", "scores", "training"] {
+            if !self.figures.iter().any(|f| f.name == stem) {
+                for extension in ["svg", "csv"] {
+                    let path = figures.join(stem).with_extension(extension);
+                    match fs::remove_file(&path) {
+                        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(ReportError::Write { path, source });
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        for (name, contents) in &self.files {
+            replace(&folder.join(name), contents.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the report of `input` and writes it under `folder`; returns the path of the page.
+pub fn write_report(input: &ReportInput, folder: &Path) -> Result<PathBuf> {
+    Report::new(input)?.write(folder)?;
+    Ok(folder.join("report.html"))
+}
+
+/// Writes a file beside its place, then renames it.
+fn replace(path: &Path, contents: &[u8]) -> Result<()> {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(contents)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|source| {
+        // The part file is of no use; that it could not be removed either adds nothing to the first error.
+        let _ = fs::remove_file(&beside);
+        ReportError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}

@@ -1,0 +1,147 @@
+//! Which jets: the table `data` of a configuration.
+
+use crate::error::TaggerError;
+use crate::tagger::Tagger;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tagwerk_data::{CATALOGUE, JetDataset, JetOptions, Jets, Part, find_dataset};
+use tagwerk_train::{Examples, InMemory, Streaming};
+
+/// Name of the data set that is built in.
+pub const SAMPLE: &str = "sample";
+
+/// Which jets to train, validate and test on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// `sample`, a name of the catalogue such as `top-tagging`, or the path of a file or folder. Default: sample.
+    pub source: String,
+    /// Folder of the files of a catalogue data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Training jets at most, picked by (seed of the options, row). Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_jets: Option<u64>,
+    /// Validation jets at most. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_jets: Option<u64>,
+    /// Test jets at most. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_jets: Option<u64>,
+    /// Parts that need more than this many MiB are streamed from disk in each epoch instead of held. Default: 8192.
+    pub memory_mb: u64,
+    /// How files are read.
+    pub options: JetOptions,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            source: SAMPLE.into(),
+            path: None,
+            train_jets: None,
+            validation_jets: None,
+            test_jets: None,
+            memory_mb: 8192,
+            options: JetOptions::default(),
+        }
+    }
+}
+
+impl DataConfig {
+    /// Opens the data set. Reads headers only.
+    ///
+    /// # Errors
+    /// A source that is neither a known name nor a path that exists; whatever the files have wrong.
+    pub fn open(&self) -> Result<JetDataset, TaggerError> {
+        let known = || CATALOGUE.map(|entry| entry.name).join(", ");
+        let fail = |reason: String| TaggerError::Data {
+            name: self.source.clone(),
+            reason,
+        };
+        if self.source == SAMPLE {
+            return match &self.path {
+                None => Ok(JetDataset::sample_with(&self.options)?),
+                Some(_) => Err(fail("the sample is built in and takes no path".into())),
+            };
+        }
+        if find_dataset(&self.source).is_ok() {
+            let path = self.path.as_deref().ok_or_else(|| {
+                fail(format!(
+                    "give the folder of its files with --path; 'tagwerk data fetch {}' downloads them",
+                    self.source
+                ))
+            })?;
+            return Ok(JetDataset::open(path, &self.options)?);
+        }
+        if self.path.is_some() {
+            return Err(fail(format!(
+                "only a data set of the catalogue ({}) takes a path",
+                known()
+            )));
+        }
+        let path = Path::new(&self.source);
+        if !path.exists() {
+            return Err(fail(format!(
+                "neither a file or folder that exists nor one of: {}",
+                known()
+            )));
+        }
+        Ok(JetDataset::open(path, &self.options)?)
+    }
+
+    /// The name results carry: the catalogue's, or that of the file.
+    pub fn name(&self, dataset: &JetDataset) -> String {
+        match find_dataset(&self.source) {
+            Ok(entry) => entry.name.to_string(),
+            Err(_) => dataset.name().to_string(),
+        }
+    }
+
+    /// Whether the test part is the published test set, whole.
+    pub fn is_published_test_set(&self, dataset: &JetDataset) -> bool {
+        const PUBLISHED_TEST_ROWS: u64 = 404_000;
+        self.source == "top-tagging" && self.test_jets.is_none() && dataset.rows(Part::Test) == PUBLISHED_TEST_ROWS
+    }
+
+    /// Jets taken of a part at most.
+    pub fn limit(&self, part: Part) -> Option<u64> {
+        match part {
+            Part::Train => self.train_jets,
+            Part::Validation => self.validation_jets,
+            Part::Test => self.test_jets,
+        }
+    }
+
+    /// The view of a part that `tagger` reads: in memory if it fits into `memory_mb`, streamed otherwise.
+    ///
+    /// # Errors
+    /// Whatever the files or the jets have wrong, with its place.
+    pub fn examples(
+        &self,
+        dataset: &JetDataset,
+        part: Part,
+        tagger: &Arc<dyn Tagger>,
+    ) -> Result<Box<dyn Examples>, TaggerError> {
+        let limit = self.limit(part);
+        let share = match limit {
+            Some(n) if dataset.rows(part) > 0 => (n as f64 / dataset.rows(part) as f64).min(1.0),
+            _ => 1.0,
+        };
+        // Jets and their view are in memory together for a moment; a view of seven features is twice its jets.
+        let needed = dataset.decoded_bytes(part) as f64 * share * 3.0;
+        let budget = self.memory_mb.saturating_mul(1 << 20);
+        if needed > budget as f64 {
+            let tagger = Arc::clone(tagger);
+            let view = move |jets: &Jets| {
+                tagger
+                    .view(jets)
+                    .map_err(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>)
+            };
+            return Ok(Box::new(Streaming::new(dataset, part, limit, budget / 4, view)?));
+        }
+        let jets = dataset.load(part, limit)?;
+        Ok(Box::new(InMemory::of_jets(&jets, tagger.view(&jets)?)?))
+    }
+}

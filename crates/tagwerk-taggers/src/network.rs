@@ -1,0 +1,165 @@
+//! From a network to a learner: one step, one score, files.
+
+use crate::error::TaggerError;
+use std::path::Path;
+use tagwerk_nn::layers::{Parts, Pass};
+use tagwerk_nn::optimizer::{Adam, AdamConfig};
+use tagwerk_nn::{Device, Segments, Tensor, TensorData, loss, weights};
+use tagwerk_physics::{DenseView, JaggedView, View};
+use tagwerk_train::{Batch, Learner, LearnerError, OptimizerKind, TrainingConfig, Update};
+
+/// A two-class network.
+pub trait Network: Parts + Send {
+    /// Logits of a batch.
+    ///
+    /// # Shapes
+    /// - `view`: `B` jets
+    /// - returns `[B, 2]` (background, signal), or `[B, 1]`
+    ///
+    /// # Errors
+    /// A view of another kind or width.
+    fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError>;
+}
+
+/// Rows of a jagged view as a tensor `[R, C]`, with their jets.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub fn rows(
+    tagger: &'static str,
+    view: &View,
+    width: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, Segments), TaggerError> {
+    match view {
+        View::Jagged(JaggedView {
+            width: found,
+            rows,
+            offsets,
+        }) if *found == width => {
+            let segments = Segments::new(offsets.clone())?;
+            let rows = Tensor::from_data(TensorData::new(rows.clone(), [segments.rows(), width]), device);
+            Ok((rows, segments))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// A vector view as a tensor `[B, C]`.
+///
+/// # Errors
+/// A view that is no vector of this width.
+pub fn vectors(tagger: &'static str, view: &View, width: usize, device: &Device) -> Result<Tensor<2>, TaggerError> {
+    match view {
+        View::Dense(DenseView { shape, values }) if shape[..] == [width] => Ok(Tensor::from_data(
+            TensorData::new(values.clone(), [values.len() / width, width]),
+            device,
+        )),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "a vector a jet",
+            found: describe(other),
+        }),
+    }
+}
+
+fn describe(view: &View) -> String {
+    match view {
+        View::Jagged(v) => format!("rows of {} channels", v.width),
+        View::Dense(v) => format!("arrays of shape {:?}", v.shape),
+    }
+}
+
+/// A network with Adam.
+#[derive(Debug)]
+pub struct NetworkLearner<N> {
+    network: N,
+    adam: Adam,
+    device: Device,
+    seed: u64,
+}
+
+impl<N: Network> NetworkLearner<N> {
+    /// Moments of zero, settings from the training.
+    pub fn new(mut network: N, training: &TrainingConfig, device: &Device) -> Self {
+        let optimizer = &training.optimizer;
+        let config = AdamConfig {
+            beta1: optimizer.betas[0],
+            beta2: optimizer.betas[1],
+            epsilon: optimizer.eps,
+            weight_decay: optimizer.weight_decay,
+            decoupled: optimizer.kind == OptimizerKind::AdamW,
+            clip: training.gradient_clip_norm,
+        };
+        let adam = Adam::new(config, &mut network);
+        Self {
+            network,
+            adam,
+            device: device.clone(),
+            seed: training.seed,
+        }
+    }
+}
+
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+impl<N: Network> Learner for NetworkLearner<N> {
+    fn step(&mut self, batch: &Batch, update: Update) -> Result<f64, LearnerError> {
+        let pass = Pass::Training {
+            seed: self.seed,
+            step: update.step,
+        };
+        let device = pass.device(&self.device);
+        let logits = self
+            .network
+            .forward(&batch.view, &pass, &device)
+            .map_err(LearnerError::wrap)?;
+        let loss = loss::cross_entropy(logits, &batch.labels, batch.weights.as_deref());
+        let gradients = loss.backward();
+        let value: f32 = loss
+            .inner()
+            .try_into_scalar()
+            .map_err(|e| LearnerError::new(format!("reading the loss: {e:?}")))?;
+        // A loss that is no number must not reach the weights; the loop reports it with its rows.
+        if value.is_finite() {
+            self.adam.step(&mut self.network, &gradients, update.learning_rate);
+        }
+        Ok(f64::from(value))
+    }
+
+    fn score(&mut self, batch: &Batch) -> Result<Vec<f32>, LearnerError> {
+        let device = Pass::Scoring.device(&self.device);
+        let logits = self
+            .network
+            .forward(&batch.view, &Pass::Scoring, &device)
+            .map_err(LearnerError::wrap)?;
+        loss::log_odds(logits)
+            .into_data()
+            .convert::<f32>()
+            .try_into_vec()
+            .map_err(|e| LearnerError::new(format!("reading the scores: {e:?}")))
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.network.parameter_count()
+    }
+
+    fn save(&self, dir: &Path) -> Result<(), LearnerError> {
+        weights::save(&self.network, &dir.join(WEIGHTS)).map_err(LearnerError::wrap)?;
+        weights::save_optimizer(&self.adam, &dir.join(OPTIMIZER)).map_err(LearnerError::wrap)
+    }
+
+    fn load(&mut self, dir: &Path) -> Result<(), LearnerError> {
+        weights::load(&mut self.network, &dir.join(WEIGHTS)).map_err(LearnerError::wrap)?;
+        weights::load_optimizer(&mut self.adam, &dir.join(OPTIMIZER)).map_err(LearnerError::wrap)
+    }
+
+    fn load_weights(&mut self, dir: &Path) -> Result<(), LearnerError> {
+        weights::load(&mut self.network, &dir.join(WEIGHTS)).map_err(LearnerError::wrap)
+    }
+}

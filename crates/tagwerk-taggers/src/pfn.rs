@@ -1,0 +1,158 @@
+//! Particle Flow Network: a permutation-invariant sum over constituents.
+//!
+//! Komiske, Metodiev, Thaler, "Energy Flow Networks", arXiv:1810.05165.
+//! O = F( sum_i Phi(z_i, y_i, phi_i) ): the sum runs over real constituents only.
+
+use crate::error::TaggerError;
+use crate::network::{Network, NetworkLearner, rows};
+use crate::tagger::{Tagger, table_of};
+use serde::{Deserialize, Serialize};
+use tagwerk_data::Jets;
+use tagwerk_nn::layers::{DenseChain, DenseChainConfig, Init, Part, PartMut, Parts, Pass};
+use tagwerk_nn::{Device, Tensor};
+use tagwerk_physics::{PfnPreprocessing, View, pfn_view};
+use tagwerk_stats::{Published, PublishedValue};
+use tagwerk_train::{EarlyStopping, Learner, TrainingConfig};
+
+const NAME: &str = "pfn";
+
+/// What makes a PFN. The defaults are the published top tagger (82,458 parameters).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PfnConfig {
+    /// Widths of the per-constituent network Phi. Default: [100, 100, 256].
+    pub phi: Vec<usize>,
+    /// Widths of the jet network F. Default: [100, 100, 100].
+    pub f: Vec<usize>,
+    /// What is done to a jet before. Default: centered, rotated and reflected.
+    pub preprocessing: PfnPreprocessing,
+}
+
+impl Default for PfnConfig {
+    fn default() -> Self {
+        Self {
+            phi: vec![100, 100, 256],
+            f: vec![100, 100, 100],
+            preprocessing: PfnPreprocessing::default(),
+        }
+    }
+}
+
+impl PfnConfig {
+    fn phi_widths(&self) -> Vec<usize> {
+        [&[3], &self.phi[..]].concat()
+    }
+
+    fn f_widths(&self) -> Vec<usize> {
+        [&self.phi[self.phi.len().saturating_sub(1)..], &self.f[..], &[2]].concat()
+    }
+
+    /// Draws the parameters: He uniform, as the authors do.
+    ///
+    /// # Errors
+    /// An empty Phi, or a width of zero.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Pfn, TaggerError> {
+        let chain = |name: &str, widths, activate_last| DenseChainConfig {
+            name: name.into(),
+            widths,
+            activate_last,
+            init: Init::HeUniform,
+        };
+        Ok(Pfn {
+            phi: chain("phi", self.phi_widths(), true).init(seed, device)?,
+            f: chain("f", self.f_widths(), false).init(seed, device)?,
+        })
+    }
+}
+
+/// The network.
+#[derive(Debug)]
+pub struct Pfn {
+    phi: DenseChain,
+    f: DenseChain,
+}
+
+impl Network for Pfn {
+    fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
+        let (x, jets) = rows(NAME, view, 3, device)?; // [R, 3]
+        let per_jet = self.phi.forward_sum(x, &jets, None, pass); // [B, 256]
+        Ok(self.f.forward(per_jet, pass)) // [B, 2]
+    }
+}
+
+impl Parts for Pfn {
+    fn parts(&self) -> Vec<Part<'_>> {
+        [self.phi.parts(), self.f.parts()].into_iter().flatten().collect()
+    }
+
+    fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+        [self.phi.parts_mut(), self.f.parts_mut()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// Numbers of the landscape, arXiv:1902.09914.
+pub const PUBLISHED: Published = Published {
+    auc: Some(0.982),
+    accuracy: Some(0.932),
+    rejection_single: Some(PublishedValue::with_spread(891.0, 18.0)),
+    rejection_mean: Some(PublishedValue::with_spread(1063.0, 21.0)),
+    rejection_median: Some(PublishedValue::with_spread(1052.0, 29.0)),
+    parameters: Some(82_000),
+    source: std::borrow::Cow::Borrowed("arXiv:1902.09914"),
+    ..Published::NONE
+};
+
+impl Tagger for PfnConfig {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn view_kind(&self) -> &'static str {
+        "constituents"
+    }
+
+    fn view_key(&self) -> String {
+        format!("{:?}", self.preprocessing)
+    }
+
+    fn view(&self, jets: &Jets) -> Result<View, TaggerError> {
+        Ok(View::Jagged(pfn_view(jets, &self.preprocessing)?))
+    }
+
+    /// Batch 500, Adam at 1e-3, at most 50 epochs, stopping after eight without a better validation loss.
+    fn training(&self) -> TrainingConfig {
+        TrainingConfig {
+            batch_size: 500,
+            epochs: 50,
+            early_stopping: Some(EarlyStopping {
+                patience: 8,
+                ..EarlyStopping::default()
+            }),
+            ..TrainingConfig::default()
+        }
+    }
+
+    fn published(&self) -> Published {
+        PUBLISHED
+    }
+
+    fn settings(&self) -> Result<toml::Table, TaggerError> {
+        table_of(NAME, self)
+    }
+
+    fn multiply_adds(&self, constituents: f64) -> f64 {
+        let sum = |widths: Vec<usize>| widths.windows(2).map(|w| (w[0] * w[1]) as f64).sum::<f64>();
+        constituents * sum(self.phi_widths()) + sum(self.f_widths())
+    }
+
+    fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
+        Ok(Box::new(NetworkLearner::new(
+            self.init(training.seed, device)?,
+            training,
+            device,
+        )))
+    }
+}

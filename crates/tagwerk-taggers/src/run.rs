@@ -1,0 +1,307 @@
+//! One training of one tagger: configuration, training, resuming, scoring.
+
+use crate::context::Context;
+use crate::data_config::DataConfig;
+use crate::error::TaggerError;
+use crate::registry;
+use crate::tagger::Tagger;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tagwerk_data::{JetDataset, Part};
+use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
+use tagwerk_train::{
+    CheckpointKind, Examples, Machine, Observer, Outcome, Provenance, RunFolder, ScoreTable, Sets, SystemClock,
+    Trainer, TrainingConfig,
+};
+
+/// Everything that decides a run; its `config.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Name of the tagger.
+    pub tagger: String,
+    /// Its settings; what is absent is as published.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// The jets.
+    #[serde(default)]
+    pub data: DataConfig,
+    /// The training.
+    pub training: TrainingConfig,
+}
+
+impl RunConfig {
+    /// A tagger with its published settings and training, on the sample.
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn published(tagger: &str) -> Result<Self, TaggerError> {
+        let built = registry::tagger(tagger, &toml::Table::new())?;
+        Ok(Self {
+            tagger: tagger.to_string(),
+            settings: built.settings()?,
+            data: DataConfig::default(),
+            training: built.training(),
+        })
+    }
+
+    /// Reads a configuration: `tagger = "pfn"` is enough, all else has the published value as default.
+    ///
+    /// # Errors
+    /// What does not parse, by key and line; unknown names and keys.
+    pub fn from_toml(text: &str, place: &Path) -> Result<Self, TaggerError> {
+        /// What a user may write; the training is merged over the tagger's published one.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Written {
+            tagger: String,
+            #[serde(default)]
+            settings: toml::Table,
+            #[serde(default)]
+            data: DataConfig,
+            #[serde(default)]
+            training: toml::Table,
+        }
+        let place = place.display().to_string();
+        let written: Written = toml::from_str(text).map_err(|e| TaggerError::Config {
+            place: place.clone(),
+            reason: e.to_string().trim_end().to_string(),
+        })?;
+        let tagger = registry::tagger(&written.tagger, &written.settings)?;
+        Ok(Self {
+            training: merged_training(tagger.as_ref(), &[&written.training], &place)?,
+            settings: tagger.settings()?,
+            tagger: written.tagger,
+            data: written.data,
+        })
+    }
+}
+
+/// The tagger's published training with tables of overrides laid over it, the later over the earlier.
+pub(crate) fn merged_training(
+    tagger: &dyn Tagger,
+    overrides: &[&toml::Table],
+    place: &str,
+) -> Result<TrainingConfig, TaggerError> {
+    let fail = |reason: String| TaggerError::Config {
+        place: place.to_string(),
+        reason: format!("[training]: {reason}"),
+    };
+    let mut table = toml::Table::try_from(tagger.training()).map_err(|e| fail(e.to_string()))?;
+    for over in overrides {
+        for (key, value) in *over {
+            match (table.get_mut(key), value) {
+                // A schedule of another kind replaces the whole table: its other keys mean nothing to the new kind.
+                (Some(toml::Value::Table(old)), toml::Value::Table(new))
+                    if new.get("kind").is_none_or(|kind| old.get("kind") == Some(kind)) =>
+                {
+                    old.extend(new.clone());
+                }
+                _ => {
+                    table.insert(key.clone(), value.clone());
+                }
+            }
+        }
+    }
+    // `early_stopping = false` switches off what the published training has on.
+    if table.get("early_stopping") == Some(&toml::Value::Boolean(false)) {
+        table.remove("early_stopping");
+    }
+    table
+        .try_into()
+        .map_err(|e: toml::de::Error| fail(e.message().to_string()))
+}
+
+/// What a training gave.
+#[derive(Debug)]
+pub struct RunResult {
+    /// Its folder.
+    pub run: PathBuf,
+    /// The tagger.
+    pub tagger: String,
+    /// Trained parameters.
+    pub parameters: usize,
+    /// What was done, and whether it is finished.
+    pub outcome: Outcome,
+    /// The test jets, scored with the best weights; absent after a stop.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// The three parts of a data set as one tagger sees them.
+pub(crate) struct Views {
+    pub(crate) train: Box<dyn Examples>,
+    pub(crate) validation: Box<dyn Examples>,
+    pub(crate) test: Box<dyn Examples>,
+}
+
+impl Views {
+    pub(crate) fn compute(
+        data: &DataConfig,
+        dataset: &JetDataset,
+        tagger: &Arc<dyn Tagger>,
+    ) -> Result<Self, TaggerError> {
+        Ok(Self {
+            train: data.examples(dataset, Part::Train, tagger)?,
+            validation: data.examples(dataset, Part::Validation, tagger)?,
+            test: data.examples(dataset, Part::Test, tagger)?,
+        })
+    }
+}
+
+/// Checksums of the files behind a data set, by file name.
+pub(crate) fn checksums(dataset: &JetDataset) -> Result<BTreeMap<String, String>, TaggerError> {
+    Ok(dataset
+        .fingerprint()?
+        .files
+        .into_iter()
+        .map(|file| (file.name, format!("sha256:{}", file.sha256)))
+        .collect())
+}
+
+/// Trains one tagger in one folder on views that are there already.
+pub(crate) fn train_on(
+    run: &RunFolder,
+    config: &RunConfig,
+    tagger: &dyn Tagger,
+    views: &Views,
+    checksums: &BTreeMap<String, String>,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TaggerError> {
+    let training = config.training.clone().check()?;
+    run.write_provenance(&Provenance {
+        version: context.version.clone(),
+        git: context.git.clone(),
+        data: checksums.clone(),
+        machine: Machine::this(),
+        threads: context.threads,
+    })?;
+    let mut learner = tagger.learner(&config.training, &context.device)?;
+    let clock = SystemClock::new();
+    let sets = Sets::new(views.train.as_ref(), views.validation.as_ref())
+        .score("test", views.test.as_ref())
+        .fingerprint(format!("{checksums:?} {} {:?}", tagger.view_key(), config.data.options));
+    let outcome = Trainer::new(&training, run, &clock, context.stop.clone(), observer).run(learner.as_mut(), &sets)?;
+    let evaluation = match &outcome {
+        Outcome::Finished(_) => {
+            let scores = run.scores("test")?;
+            Some(evaluate(
+                &scores.probabilities(),
+                &scores.truth()?,
+                &WorkingPoints::default(),
+            )?)
+        }
+        Outcome::Stopped(_) => None,
+    };
+    Ok(RunResult {
+        run: run.path().to_path_buf(),
+        tagger: config.tagger.clone(),
+        parameters: learner.parameter_count(),
+        outcome,
+        evaluation,
+    })
+}
+
+/// Trains in the folder `run`, new or begun with the same configuration.
+///
+/// # Errors
+/// A folder with another configuration; bad data, bad settings; a training that fails.
+pub fn train(
+    run: &Path,
+    config: &RunConfig,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TaggerError> {
+    let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
+    config.training.clone().check()?;
+    let dataset = config.data.open()?;
+    let checksums = checksums(&dataset)?;
+    let views = Views::compute(&config.data, &dataset, &tagger)?;
+    let folder = RunFolder::open_or_create(run, config)?;
+    train_on(&folder, config, tagger.as_ref(), &views, &checksums, context, observer)
+}
+
+/// Goes on with the run in a folder, from its last checkpoint.
+///
+/// # Errors
+/// A folder that holds no run; as [`train`].
+pub fn resume(run: &Path, context: &Context, observer: &mut dyn Observer) -> Result<RunResult, TaggerError> {
+    let config: RunConfig = RunFolder::open(run)?.config()?;
+    train(run, &config, context, observer)
+}
+
+/// Scores a part of a data set (by default the run's own) with the best weights of a run. `None` after a stop.
+///
+/// # Errors
+/// A run without finished weights; bad data.
+pub fn score(
+    run: &Path,
+    data: Option<&DataConfig>,
+    part: Part,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Option<ScoreTable>, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    let config: RunConfig = folder.config()?;
+    let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
+    let checkpoints = folder.checkpoints();
+    checkpoints.verify(CheckpointKind::Best)?;
+    let mut learner = tagger.learner(&config.training, &context.device)?;
+    learner
+        .load_weights(&checkpoints.path(CheckpointKind::Best))
+        .map_err(|e| TaggerError::NoRun {
+            path: run.to_path_buf(),
+            reason: e.to_string(),
+        })?;
+    let data = data.unwrap_or(&config.data);
+    let dataset = data.open()?;
+    let examples = data.examples(&dataset, part, &tagger)?;
+    let batch = config.training.score_batch_size;
+    Ok(tagwerk_train::score(
+        learner.as_mut(),
+        examples.as_ref(),
+        batch,
+        part.name(),
+        observer,
+        &context.stop,
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_complete_configuration() {
+        let config = RunConfig::from_toml("tagger = 'topodnn'", Path::new("run.toml")).unwrap();
+        assert_eq!(config, RunConfig::published("topodnn").unwrap());
+        assert_eq!((config.training.batch_size, config.training.epochs), (96, 40));
+        // What a run folder stores reads back as the same configuration.
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(RunConfig::from_toml(&text, Path::new("config.toml")).unwrap(), config);
+    }
+
+    #[test]
+    fn overrides_are_laid_over_the_published_training() {
+        let text = "tagger = 'pfn'\n[training]\nepochs = 3\nearly_stopping = false\n[training.optimizer]\nlearning_rate = 0.01\n[training.schedule]\nkind = 'exponential'\nfactor = 0.9";
+        let config = RunConfig::from_toml(text, Path::new("run.toml")).unwrap();
+        assert_eq!((config.training.epochs, config.training.batch_size), (3, 500));
+        assert_eq!(config.training.optimizer.learning_rate, 0.01);
+        assert!(config.training.early_stopping.is_none());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_place() {
+        for (text, key) in [
+            ("tagger = 'pfn'\nepoch = 3", "epoch"),
+            ("tagger = 'pfn'\n[training]\nepoch = 3", "epoch"),
+        ] {
+            let error = RunConfig::from_toml(text, Path::new("my.toml"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("my.toml") && error.contains(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What every tagger is: a name, a view of the jet, published numbers, and a learner.
+
+use crate::error::TaggerError;
+use std::fmt::Debug;
+use tagwerk_data::Jets;
+use tagwerk_nn::Device;
+use tagwerk_physics::View;
+use tagwerk_stats::Published;
+use tagwerk_train::{Learner, TrainingConfig};
+
+/// A configured tagger. Each file of this crate that is named after a tagger implements it once.
+pub trait Tagger: Debug + Send + Sync {
+    /// Lower-case name.
+    fn name(&self) -> &'static str;
+
+    /// Kind of the view, for the listing: `constituents`, `vector`, `image`, ...
+    fn view_kind(&self) -> &'static str;
+
+    /// What decides the view: taggers of equal keys share one computation of it.
+    fn view_key(&self) -> String;
+
+    /// Computes the view, in parallel over jets.
+    ///
+    /// # Errors
+    /// Jets that no physics can be done on.
+    fn view(&self, jets: &Jets) -> Result<View, TaggerError>;
+
+    /// The published training: what [`crate::RunConfig`] starts from.
+    fn training(&self) -> TrainingConfig;
+
+    /// The numbers of the literature.
+    fn published(&self) -> Published;
+
+    /// Settings with all defaults filled in, as they go into a run's `config.toml`.
+    ///
+    /// # Errors
+    /// None in practice: settings are plain numbers.
+    fn settings(&self) -> Result<toml::Table, TaggerError>;
+
+    /// Multiply-adds of scoring one jet of `constituents` constituents: the arithmetic floor, and the cost by which
+    /// trainings are ordered.
+    fn multiply_adds(&self, constituents: f64) -> f64;
+
+    /// A fresh network with its optimizer, initialized from the training's seed.
+    ///
+    /// # Errors
+    /// Settings outside their limits.
+    fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError>;
+}
+
+/// The settings of a configuration struct as a TOML table.
+pub(crate) fn table_of(tagger: &str, config: &impl serde::Serialize) -> Result<toml::Table, TaggerError> {
+    toml::Table::try_from(config).map_err(|e| TaggerError::Settings {
+        tagger: tagger.to_string(),
+        reason: e.to_string(),
+    })
+}
+
+/// A configuration struct from a TOML table; an unknown key is an error that names it.
+pub(crate) fn config_of<C: serde::de::DeserializeOwned>(tagger: &str, table: &toml::Table) -> Result<C, TaggerError> {
+    table
+        .clone()
+        .try_into()
+        .map_err(|e: toml::de::Error| TaggerError::Settings {
+            tagger: tagger.to_string(),
+            reason: e.message().to_string(),
+        })
+}
