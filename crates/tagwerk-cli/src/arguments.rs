@@ -1,7 +1,7 @@
 //! What a user can type. Nothing below a command sees these types.
 
 use crate::commands;
-use crate::failure::Failure;
+use clap::builder::RangedU64ValueParser;
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -12,6 +12,9 @@ use tagwerk_train::TrainingConfig;
 
 /// Largest seed: the largest integer of TOML, in which configurations are kept.
 const LARGEST_SEED: u64 = i64::MAX as u64;
+
+/// More threads than any machine has cores; a slip of the finger must not start a million.
+const MOST_THREADS: u64 = 4096;
 
 const ABOUT: &str = "Compares classifiers of particle jets: every tagger, on one data set, with one set of metrics, \
                      each number with its error, next to the published number.";
@@ -50,8 +53,8 @@ pub struct GlobalArguments {
     #[arg(long, global = true, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Threads to work with; trainings of a landscape run one a thread [default: all cores]
-    #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS))]
+    pub threads: Option<usize>,
     /// Where networks run: cpu, cuda:N or wgpu:N
     #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
@@ -141,7 +144,11 @@ impl DataArguments {
     /// Lays what was typed over a configuration.
     pub fn lay_over(&self, data: &mut DataConfig) {
         if let Some(source) = &self.data {
-            *data = DataConfig { source: source.clone(), path: None, ..data.clone() };
+            *data = DataConfig {
+                source: source.clone(),
+                path: None,
+                ..data.clone()
+            };
         }
         if self.path.is_some() {
             data.path.clone_from(&self.path);
@@ -156,7 +163,9 @@ impl DataArguments {
 
 /// Where `tagwerk data fetch NAME` puts a data set of the catalogue, if it is there.
 pub fn usual_folder(source: &str) -> Option<PathBuf> {
-    let known = CATALOGUE.iter().any(|entry| entry.name == source && !entry.files.is_empty());
+    let known = CATALOGUE
+        .iter()
+        .any(|entry| entry.name == source && !entry.files.is_empty());
     let folder = PathBuf::from("data").join(source);
     (known && folder.is_dir()).then_some(folder)
 }
@@ -166,8 +175,18 @@ pub fn short_name(source: &str) -> String {
     if source == SAMPLE || find_dataset(source).is_ok() {
         return source.to_owned();
     }
-    let stem = PathBuf::from(source).file_stem().map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
-    stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
+    let stem = PathBuf::from(source)
+        .file_stem()
+        .map_or_else(|| "data".to_owned(), |s| s.to_string_lossy().into_owned());
+    stem.chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }
 
 /// How to train.
@@ -190,11 +209,6 @@ impl TrainingArguments {
     }
 }
 
-/// The text of a configuration file.
-pub fn read_config(path: &std::path::Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{}: read: {error}", path.display())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,8 +221,17 @@ mod tests {
 
     #[test]
     fn a_data_set_by_another_name_does_not_keep_the_folder_of_the_first() {
-        let mut data = DataConfig { source: "top-tagging".into(), path: Some("a".into()), test_jets: Some(5), ..Default::default() };
-        let typed = DataArguments { data: Some("jets.parquet".into()), jets: Some(7), ..Default::default() };
+        let mut data = DataConfig {
+            source: "top-tagging".into(),
+            path: Some("a".into()),
+            test_jets: Some(5),
+            ..Default::default()
+        };
+        let typed = DataArguments {
+            data: Some("jets.parquet".into()),
+            jets: Some(7),
+            ..Default::default()
+        };
         typed.lay_over(&mut data);
         assert_eq!((data.source.as_str(), data.path), ("jets.parquet", None));
         assert_eq!((data.train_jets, data.test_jets), (Some(7), Some(5)));

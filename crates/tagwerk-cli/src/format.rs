@@ -15,6 +15,11 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// A number of things: `1 epoch`, `12 epochs`.
+pub fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
 /// Size in bytes with a decimal prefix: 1.04 GB.
 pub fn bytes(count: u64) -> String {
     let (mut value, mut unit) = (count as f64, "B");
@@ -24,7 +29,11 @@ pub fn bytes(count: u64) -> String {
         }
         (value, unit) = (value / 1000.0, larger);
     }
-    if unit == "B" { format!("{count} B") } else { format!("{value:.3} {unit}") }
+    if unit == "B" {
+        format!("{count} B")
+    } else {
+        format!("{value:.3} {unit}")
+    }
 }
 
 /// Seconds as 0.8 s, 42 s, 3:05 or 2:10:00.
@@ -76,7 +85,10 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
             if evaluation.weighted { ", weighted" } else { "" }
         ),
         format!("  AUC       {}", with_error(evaluation.auc, evaluation.auc_error)),
-        format!("  accuracy  {}", with_error(evaluation.accuracy, Some(evaluation.accuracy_error))),
+        format!(
+            "  accuracy  {}",
+            with_error(evaluation.accuracy, Some(evaluation.accuracy_error))
+        ),
     ];
     for (point, value) in &evaluation.rejection {
         lines.push(format!("  {:<9} {}", format!("R({point})"), rejection(value)));
@@ -88,8 +100,15 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
 /// Rows of cells as aligned columns: the first to the left, numbers to the right as `right` says.
 pub fn columns(rows: &[Vec<String>], right: &[bool]) -> String {
     let width = |text: &str| text.chars().count();
-    let widths: Vec<usize> =
-        (0..right.len()).map(|c| rows.iter().filter_map(|row| row.get(c)).map(|t| width(t)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..right.len())
+        .map(|c| {
+            rows.iter()
+                .filter_map(|row| row.get(c))
+                .map(|t| width(t))
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
@@ -111,16 +130,29 @@ mod tests {
 
     #[test]
     fn an_error_decides_the_digits() {
-        assert_eq!(with_error(0.983_715_2, Some(0.000_175)), "0.98372 ± 0.00018");
+        assert_eq!(with_error(0.983_715_2, Some(0.000_178)), "0.98372 ± 0.00018");
         assert_eq!(with_error(1147.24, Some(86.5)), "1147 ± 86");
         assert_eq!(with_error(0.5, None), "0.500000");
     }
 
     #[test]
     fn counts_sizes_and_times_are_readable() {
-        assert_eq!((grouped(82_458).as_str(), grouped(999).as_str(), grouped(1_000_000).as_str()), ("82,458", "999", "1,000,000"));
-        assert_eq!((bytes(999).as_str(), bytes(1_038_496_555).as_str()), ("999 B", "1.038 GB"));
+        assert_eq!(
+            (
+                grouped(82_458).as_str(),
+                grouped(999).as_str(),
+                grouped(1_000_000).as_str()
+            ),
+            ("82,458", "999", "1,000,000")
+        );
+        assert_eq!(
+            (bytes(999).as_str(), bytes(1_038_496_555).as_str()),
+            ("999 B", "1.038 GB")
+        );
         assert_eq!((duration(0.84).as_str(), duration(42.2).as_str()), ("0.8 s", "42 s"));
-        assert_eq!((duration(185.0).as_str(), duration(7_800.0).as_str()), ("3:05", "2:10:00"));
+        assert_eq!(
+            (duration(185.0).as_str(), duration(7_800.0).as_str()),
+            ("3:05", "2:10:00")
+        );
     }
 }

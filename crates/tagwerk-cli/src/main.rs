@@ -24,6 +24,7 @@
 
 mod arguments;
 mod commands;
+mod config_file;
 mod failure;
 mod format;
 mod interrupt;

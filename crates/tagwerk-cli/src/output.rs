@@ -74,14 +74,21 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Whether a result can be put at `path`: its folder is there, and nothing else than a file bears the name.
 pub fn writable(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
-        return Err(Failure::new(format!("{} is a folder; give the name of a file", path.display())));
+        return Err(Failure::new(format!(
+            "{} is a folder; give the name of a file",
+            path.display()
+        )));
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return Err(Failure::new(format!("{}: there is no folder {}", path.display(), folder.display())));
+        return Err(Failure::new(format!(
+            "{}: there is no folder {}",
+            path.display(),
+            folder.display()
+        )));
     }
     Ok(())
 }
@@ -90,7 +97,10 @@ pub fn writable(path: &Path) -> Result<(), Failure> {
 pub fn replaceable(path: &Path) -> Result<(), Failure> {
     writable(path)?;
     if path.exists() && !path.is_file() {
-        return Err(Failure::new(format!("{} is no ordinary file; results are written to those only", path.display())));
+        return Err(Failure::new(format!(
+            "{} is no ordinary file; results are written to those only",
+            path.display()
+        )));
     }
     Ok(())
 }
@@ -99,7 +109,10 @@ pub fn replaceable(path: &Path) -> Result<(), Failure> {
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let fault = |doing: &str, error: std::io::Error| Failure::new(format!("{}: {doing}: {error}", path.display()));
     if path.exists() && !path.is_file() {
-        let opened = OpenOptions::new().write(true).open(path).map_err(|e| fault("open", e))?;
+        let opened = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(|e| fault("open", e))?;
         return (&opened).write_all(bytes).map_err(|e| fault("write", e));
     }
     let mut file = AtomicFile::create(path)?;

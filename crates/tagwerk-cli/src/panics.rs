@@ -20,6 +20,8 @@ pub fn caught(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure>
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let text = LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         let text = text.unwrap_or_else(|| "no message".to_owned());
-        Err(Failure::new(format!("a fault in tagwerk itself, please report it with the command: {text}")))
+        Err(Failure::new(format!(
+            "a fault in tagwerk itself, please report it with the command: {text}"
+        )))
     })
 }

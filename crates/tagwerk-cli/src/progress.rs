@@ -46,7 +46,9 @@ fn line(text: &str) {
 /// A bar with its name before and its news behind.
 fn style(template: &str) -> ProgressStyle {
     // A template that does not parse is seen in the first test that draws one; a plain bar does until then.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
 #[cfg(test)]

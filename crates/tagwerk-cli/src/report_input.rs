@@ -36,7 +36,12 @@ pub fn assemble(
             let own = || runs.iter().filter(|run| run.row == tagger.name);
             let scores: Vec<Vec<f64>> = own().map(|run| run.scores.probabilities()).collect();
             let columns: Vec<&[f64]> = scores.iter().map(Vec::as_slice).collect();
-            curves.push(TaggerCurves::from_scores(&tagger.name, &columns, tagger.median_training, &truth)?);
+            curves.push(TaggerCurves::from_scores(
+                &tagger.name,
+                &columns,
+                tagger.median_training,
+                &truth,
+            )?);
             histories.extend(own().map(history));
         }
     }
@@ -46,7 +51,14 @@ pub fn assemble(
     {
         provenance.extend(origin(&found));
     }
-    Ok(ReportInput { title, landscape, curves, histories, provenance, commands })
+    Ok(ReportInput {
+        title,
+        landscape,
+        curves,
+        histories,
+        provenance,
+        commands,
+    })
 }
 
 fn history(run: &FinishedRun) -> History {
@@ -56,14 +68,23 @@ fn history(run: &FinishedRun) -> History {
         validation_loss: Some(epoch.val_loss),
         validation_auc: Some(epoch.val_auc),
     };
-    History { tagger: run.row.clone(), seed: run.seed, epochs: run.history.iter().map(record).collect() }
+    History {
+        tagger: run.row.clone(),
+        seed: run.seed,
+        epochs: run.history.iter().map(record).collect(),
+    }
 }
 
 fn origin(provenance: &Provenance) -> Vec<(String, String)> {
     let machine = &provenance.machine;
     let mut facts = vec![("tagwerk".to_owned(), provenance.version.clone())];
     facts.extend(provenance.git.clone().map(|git| ("commit".to_owned(), git)));
-    facts.extend(provenance.data.iter().map(|(file, sum)| (format!("data file {file}"), sum.clone())));
+    facts.extend(
+        provenance
+            .data
+            .iter()
+            .map(|(file, sum)| (format!("data file {file}"), sum.clone())),
+    );
     facts.extend(machine.cpu.clone().map(|cpu| ("processor".to_owned(), cpu)));
     facts.push(("threads".to_owned(), provenance.threads.to_string()));
     facts.push(("system".to_owned(), format!("{}, {}", machine.os, machine.architecture)));
@@ -74,8 +95,17 @@ fn origin(provenance: &Provenance) -> Vec<(String, String)> {
 pub fn typed_command() -> String {
     let quoted = |word: String| {
         let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./,:=+@".contains(c));
-        if plain { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        if plain {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
     };
-    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
-    std::iter::once("tagwerk".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    let words = std::env::args_os()
+        .skip(1)
+        .map(|word| quoted(word.to_string_lossy().into_owned()));
+    std::iter::once("tagwerk".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

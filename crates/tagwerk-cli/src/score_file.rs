@@ -63,7 +63,10 @@ impl ScoreFile {
         } else {
             source_columns(path, names, nameless)?
         };
-        let mut read = Self { name: file, ..Self::default() };
+        let mut read = Self {
+            name: file,
+            ..Self::default()
+        };
         for (name, values) in columns {
             let role = match (nameless, sought) {
                 (true, Sought::Scores) => names.score.as_str(),
@@ -83,7 +86,10 @@ impl ScoreFile {
             Sought::Scores => (&names.score, "--score-column"),
             Sought::Labels => (&names.label, "--label-column"),
         };
-        Err(Failure::new(format!("{}: no column `{wanted}`; name another with {option}", read.name)))
+        Err(Failure::new(format!(
+            "{}: no column `{wanted}`; name another with {option}",
+            read.name
+        )))
     }
 
     fn take(&mut self, role: &str, names: &ColumnNames, values: Vec<f64>) -> Result<(), Failure> {
@@ -111,7 +117,10 @@ impl ScoreFile {
     }
 
     fn wrong(&self, row: usize, column: &str, value: f64, allowed: &str) -> Failure {
-        Failure::new(format!("{}: row {row}, column `{column}`: {value}; allowed: {allowed}", self.name))
+        Failure::new(format!(
+            "{}: row {row}, column `{column}`: {value}; allowed: {allowed}",
+            self.name
+        ))
     }
 
     /// The scores; a file read for its scores has them.
@@ -119,10 +128,26 @@ impl ScoreFile {
         self.scores.as_deref().unwrap_or_default()
     }
 
+    /// Refuses infinite scores, which ensembles cannot be made of.
+    pub fn finite(&self) -> Result<(), Failure> {
+        match self.scores().iter().position(|score| !score.is_finite()) {
+            None => Ok(()),
+            Some(row) => Err(self.wrong(
+                row,
+                "score",
+                self.scores()[row],
+                "a finite number, to make ensembles of",
+            )),
+        }
+    }
+
     /// Labels and weights of this file, for statistics.
     pub fn truth(&self) -> Result<Truth, Failure> {
         let labels = self.labels.as_deref().ok_or_else(|| {
-            Failure::new(format!("{} has no labels; give a file that has them with --labels", self.name))
+            Failure::new(format!(
+                "{} has no labels; give a file that has them with --labels",
+                self.name
+            ))
         })?;
         let truth = match &self.weights {
             Some(weights) => Truth::weighted(labels, weights),
@@ -135,7 +160,9 @@ impl ScoreFile {
     pub fn same_jets(&self, other: &Self) -> Result<(), Failure> {
         let differ = |what: &str, at: usize| {
             let (a, b) = (&self.name, &other.name);
-            Failure::new(format!("{a} and {b} do not hold the same jets: their {what} differ from row {at} on"))
+            Failure::new(format!(
+                "{a} and {b} do not hold the same jets: their {what} differ from row {at} on"
+            ))
         };
         if let (Some(a), Some(b)) = (&self.rows, &other.rows)
             && let Some(at) = first_difference(a, b)
@@ -159,7 +186,7 @@ fn first_difference<T: PartialEq>(a: &[T], b: &[T]) -> Option<usize> {
 /// Columns by name.
 type Columns = Vec<(String, Vec<f64>)>;
 
-fn wanted<'a>(names: &'a ColumnNames) -> [&'a str; 4] {
+fn wanted(names: &ColumnNames) -> [&str; 4] {
     [&names.score, &names.label, WEIGHT, ROW]
 }
 
@@ -167,7 +194,11 @@ fn csv_columns(path: &Path, names: &ColumnNames) -> Result<Columns, Failure> {
     let fault = |text: String| Failure::new(format!("{}: {text}", path.display()));
     let file = BufReader::new(File::open(path).map_err(|e| fault(format!("open: {e}")))?);
     let zipped = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    let text: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let text: Box<dyn Read> = if zipped {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let headers = reader.headers().map_err(|e| fault(e.to_string()))?.clone();
     let mut columns: Columns = Vec::new();
@@ -199,9 +230,9 @@ fn csv_columns(path: &Path, names: &ColumnNames) -> Result<Columns, Failure> {
 
 fn source_columns(path: &Path, names: &ColumnNames, nameless: bool) -> Result<Columns, Failure> {
     let source = tagwerk_data::open(path).map_err(|error| match error {
-        tagwerk_data::DataError::UnknownFormat { file, .. } => {
-            Failure::new(format!("{file}: unknown kind of file; score files are .parquet, .csv, .csv.gz, .npy or .npz"))
-        }
+        tagwerk_data::DataError::UnknownFormat { file, .. } => Failure::new(format!(
+            "{file}: unknown kind of file; score files are .parquet, .csv, .csv.gz, .npy or .npz"
+        )),
         other => other.into(),
     })?;
     let schema = source.schema();
@@ -217,7 +248,10 @@ fn source_columns(path: &Path, names: &ColumnNames, nameless: bool) -> Result<Co
         for ((name, values), array) in columns.iter_mut().zip(batch.columns()) {
             let found = numbers(array).ok_or_else(|| {
                 let kind = array.data_type();
-                Failure::new(format!("{}: column `{name}` is {kind}; allowed: one number a row", source.file()))
+                Failure::new(format!(
+                    "{}: column `{name}` is {kind}; allowed: one number a row",
+                    source.file()
+                ))
             })?;
             values.extend(found);
         }
@@ -228,7 +262,11 @@ fn source_columns(path: &Path, names: &ColumnNames, nameless: bool) -> Result<Co
 /// The values of a column of numbers, with NaN for nulls; `None` for other columns.
 fn numbers(array: &ArrayRef) -> Option<Vec<f64>> {
     fn all<T: types::ArrowPrimitiveType>(array: &ArrayRef, to: impl Fn(T::Native) -> f64) -> Vec<f64> {
-        array.as_primitive::<T>().iter().map(|value| value.map_or(f64::NAN, &to)).collect()
+        array
+            .as_primitive::<T>()
+            .iter()
+            .map(|value| value.map_or(f64::NAN, &to))
+            .collect()
     }
     Some(match array.data_type() {
         DataType::Float64 => all::<types::Float64Type>(array, |v| v),
@@ -241,7 +279,11 @@ fn numbers(array: &ArrayRef) -> Option<Vec<f64>> {
         DataType::UInt32 => all::<types::UInt32Type>(array, f64::from),
         DataType::UInt16 => all::<types::UInt16Type>(array, f64::from),
         DataType::UInt8 => all::<types::UInt8Type>(array, f64::from),
-        DataType::Boolean => array.as_boolean().iter().map(|v| v.map_or(f64::NAN, f64::from)).collect(),
+        DataType::Boolean => array
+            .as_boolean()
+            .iter()
+            .map(|v| v.map_or(f64::NAN, f64::from))
+            .collect(),
         // An array of shape [N, 1].
         DataType::FixedSizeList(_, 1) => return numbers(array.as_fixed_size_list().values()),
         _ => return None,

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::Output;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use tagwerk_taggers::{Context, parse_device};
 
 /// Deep call chains (automatic differentiation of deep networks) need more than a thread's usual 2 MiB; it is address space until
@@ -29,9 +29,13 @@ impl Session {
     /// Sets up threads and log.
     pub fn new(typed: &GlobalArguments) -> Result<Self, Failure> {
         let level = typed.log.map_or(tracing::Level::WARN, Into::into);
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .without_time()
+            .init();
         let all = std::thread::available_parallelism().map_or(1, Into::into);
-        let threads = typed.threads.map_or(all, Into::into);
+        let threads = typed.threads.unwrap_or(all);
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .stack_size(STACK_BYTES)
@@ -63,10 +67,5 @@ impl Session {
     pub fn stoppable(&self) -> Result<Arc<AtomicBool>, Failure> {
         interrupt::listen(&self.stop)?;
         Ok(Arc::clone(&self.stop))
-    }
-
-    /// Whether Ctrl-C was pressed.
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
     }
 }

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use tagwerk_stats::{RejectionColumn, RepeatedEvaluation, WorkingPoints, evaluate, evaluate_repeated};
 
 const EXAMPLES: &str = "\
-A score file is Parquet or CSV (.csv, .csv.gz) with the columns `score` and `label`, optionally `weight` and `row`, or NumPy (.npy)
-with one score a row, whose labels come with --labels. Labels are 1 for signal, 0 for background; higher scores mean signal.
-R(e) is the background rejection 1/eps_B at signal efficiency e; errors are those of the test sample.
+A score file is Parquet or CSV (.csv, .csv.gz) with the columns `score` and `label`, optionally `weight` and `row`, or NumPy (.npy) \
+with one score a row, whose labels come with --labels. Labels are 1 for signal, 0 for background; higher scores mean signal. \
+R(e) is the background rejection 1/eps_B at signal efficiency e; errors are those of the test sample. \
 Several files are trainings of one tagger on the same jets: each is evaluated, and ensembles of them as in arXiv:1902.09914.
 
 Examples:
@@ -43,11 +43,21 @@ pub struct Typed {
 
 /// Evaluates the files.
 pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
-    let names = ColumnNames { score: typed.score_column.clone(), label: typed.label_column.clone() };
+    let names = ColumnNames {
+        score: typed.score_column.clone(),
+        label: typed.label_column.clone(),
+    };
     let points = WorkingPoints::new(&typed.working_points).map_err(|error| Failure::Usage(error.to_string()))?;
-    let files: Vec<ScoreFile> =
-        typed.scores.iter().map(|path| ScoreFile::read(path, &names, Sought::Scores)).collect::<Result<_, _>>()?;
-    let labels = typed.labels.as_deref().map(|path| ScoreFile::read(path, &names, Sought::Labels)).transpose()?;
+    let files: Vec<ScoreFile> = typed
+        .scores
+        .iter()
+        .map(|path| ScoreFile::read(path, &names, Sought::Scores))
+        .collect::<Result<_, _>>()?;
+    let labels = typed
+        .labels
+        .as_deref()
+        .map(|path| ScoreFile::read(path, &names, Sought::Labels))
+        .transpose()?;
     let reference = labels.as_ref().unwrap_or(&files[0]);
     for file in &files {
         reference.same_jets(file)?;
@@ -56,10 +66,13 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let called = |file: &ScoreFile, error: tagwerk_stats::StatsError| Failure::new(format!("{}: {error}", file.name));
     if let [file] = &files[..] {
         let result = evaluate(file.scores(), &truth, &points).map_err(|error| called(file, error))?;
-        return session.output.result(&format!("{}\n{}", file.name, format::evaluation(&result)), &result);
+        return session
+            .output
+            .result(&format!("{}\n{}", file.name, format::evaluation(&result)), &result);
     }
     let mut text = String::new();
     for file in &files {
+        file.finite()?;
         let own = evaluate(file.scores(), &truth, &points).map_err(|error| called(file, error))?;
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}\n{}", file.name, format::evaluation(&own));
@@ -74,8 +87,12 @@ fn ensemble_text(result: &RepeatedEvaluation) -> String {
     let column = |column: &RejectionColumn| match column.value {
         None => column.reason.clone().unwrap_or_else(|| "no value".to_owned()),
         Some(value) => {
-            let spread = column.spread.map_or_else(String::new, |s| format!(", spread over ensembles {s:.1}"));
-            let auc = column.auc.map_or_else(String::new, |auc| format!(", AUC {}", format::with_error(auc, column.auc_error)));
+            let spread = column
+                .spread
+                .map_or_else(String::new, |s| format!(", spread over ensembles {s:.1}"));
+            let auc = column.auc.map_or_else(String::new, |auc| {
+                format!(", AUC {}", format::with_error(auc, column.auc_error))
+            });
             format!("{}{spread}{auc}", format::with_error(value, column.test_error))
         }
     };

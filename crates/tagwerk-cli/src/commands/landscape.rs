@@ -1,7 +1,8 @@
 //! `tagwerk landscape`: the main job.
 
 use super::train::other_folder;
-use crate::arguments::{DataArguments, TrainingArguments, read_config, short_name};
+use crate::arguments::{DataArguments, TrainingArguments, short_name};
+use crate::config_file;
 use crate::failure::Failure;
 use crate::format;
 use crate::output::write_whole;
@@ -17,10 +18,10 @@ use tagwerk_taggers::{
 };
 
 const EXAMPLES: &str = "\
-Every training is a run folder of its own, FOLDER/TAGGER-SEED. The same command again uses finished trainings as they are and goes
+Every training is a run folder of its own, FOLDER/TAGGER-SEED. The same command again uses finished trainings as they are and goes \
 on with begun ones; with more --trainings or --taggers it adds the missing ones. Trainings run side by side, one a thread.
 
-Each measured row of the table stands above the published one; each rejection carries two errors, that of another training and
+Each measured row of the table stands above the published one; each rejection carries two errors, that of another training and \
 that of other test jets. The report (FOLDER/report/report.html) has the table in four formats, figures and all numbers.
 
 Examples:
@@ -60,11 +61,13 @@ pub struct Typed {
 /// Trains, scores, tabulates, reports.
 pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let config = configuration(typed, session.seed)?;
-    let folder = typed.output.clone().unwrap_or_else(|| Path::new("runs").join(&config.name));
+    let folder = typed
+        .output
+        .clone()
+        .unwrap_or_else(|| Path::new("runs").join(&config.name));
     let context = session.context()?;
     let outcome = {
-        let progress =
-            LandscapeProgress::new(&costs(&config)?, config.trainings, Manner::suited(session.quiet));
+        let progress = LandscapeProgress::new(&costs(&config)?, config.trainings, Manner::suited(session.quiet));
         landscape(&folder, &config, &context, &progress).map_err(|error| explained(error, &folder))?
     };
     match outcome {
@@ -77,7 +80,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             let text = format!(
                 "{}\n{} in {}\nreport: {}\n",
                 table_text(&finished.result),
-                counted(finished.runs.len(), "training"),
+                format::counted(finished.runs.len() as u64, "training"),
                 format::duration(finished.seconds),
                 page.display()
             );
@@ -89,11 +92,17 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
 /// What was typed, laid over the configuration file or the built-in one.
 fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Failure> {
     let mut config = match (&typed.config, typed.data.data.as_deref()) {
-        (Some(path), _) => LandscapeConfig::from_toml(&read_config(path)?, path)?,
+        (Some(path), _) => config_file::read(path, LandscapeConfig::from_toml)?,
         (None, None | Some(SAMPLE)) => LandscapeConfig::sample()?,
         (None, Some(source)) => {
-            let named = LandscapeConfig::for_data(DataConfig { source: source.to_owned(), ..DataConfig::default() });
-            LandscapeConfig { name: short_name(source), ..named }
+            let named = LandscapeConfig::for_data(DataConfig {
+                source: source.to_owned(),
+                ..DataConfig::default()
+            });
+            LandscapeConfig {
+                name: short_name(source),
+                ..named
+            }
         }
     };
     typed.data.lay_over(&mut config.data);
@@ -107,10 +116,16 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
         config.name.clone_from(name);
     }
     let epochs = typed.training.epochs.map(|n| ("epochs", i64::from(n.get())));
-    let batch = typed.training.batch_size.and_then(|n| Some(("batch_size", i64::try_from(n.get()).ok()?)));
+    let batch = typed
+        .training
+        .batch_size
+        .and_then(|n| Some(("batch_size", i64::try_from(n.get()).ok()?)));
     for (key, value) in epochs.into_iter().chain(batch) {
         // What was typed is for all taggers, also for those that the file has a number of their own for.
-        config.taggers.iter_mut().for_each(|choice| drop(choice.training.remove(key)));
+        config
+            .taggers
+            .iter_mut()
+            .for_each(|choice| drop(choice.training.remove(key)));
         config.training.insert(key.to_owned(), value.into());
     }
     Ok(config)
@@ -119,9 +134,16 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
 /// The taggers of these names, with the settings that the configuration has for them.
 fn chosen(names: &[String], configured: &[TaggerChoice]) -> Vec<TaggerChoice> {
     let all = names.iter().any(|name| name == "all");
-    let names: Vec<&str> = if all { registry::names().collect() } else { names.iter().map(|name| name.trim()).collect() };
+    let names: Vec<&str> = if all {
+        registry::names().collect()
+    } else {
+        names.iter().map(|name| name.trim()).collect()
+    };
     let choice = |name: &&str| configured.iter().find(|choice| choice.name == *name).cloned();
-    names.iter().map(|name| choice(name).unwrap_or_else(|| TaggerChoice::from(*name))).collect()
+    names
+        .iter()
+        .map(|name| choice(name).unwrap_or_else(|| TaggerChoice::from(*name)))
+        .collect()
 }
 
 /// Cost of one training of each tagger, for the time left.
@@ -133,7 +155,9 @@ fn costs(config: &LandscapeConfig) -> Result<Vec<(String, f64)>, Failure> {
         .map(|choice| {
             let tagger = registry::tagger(&choice.name, &choice.settings)?;
             let epochs = choice.training.get("epochs").or(config.training.get("epochs"));
-            let epochs = epochs.and_then(toml::Value::as_integer).map_or(f64::from(tagger.training().epochs), |n| n as f64);
+            let epochs = epochs
+                .and_then(toml::Value::as_integer)
+                .map_or(f64::from(tagger.training().epochs), |n| n as f64);
             Ok((choice.name.clone(), tagger.multiply_adds(TYPICAL_CONSTITUENTS) * epochs))
         })
         .collect()
@@ -144,7 +168,10 @@ fn explained(error: TaggerError, folder: &Path) -> Failure {
     let other = matches!(&error, TaggerError::Trainings { first, .. } if first.contains("config.toml was begun with"));
     let failure = other_folder(error);
     if other {
-        let advice = format!("{} holds another landscape: give another folder with --name or -o", folder.display());
+        let advice = format!(
+            "{} holds another landscape: give another folder with --name or -o",
+            folder.display()
+        );
         return failure.hint(&advice);
     }
     failure
@@ -173,7 +200,10 @@ fn report(folder: &Path, config: &LandscapeConfig, finished: &Finished) -> Resul
         ("test jets".to_owned(), format::grouped(result.test_rows as u64)),
         ("trainings a tagger".to_owned(), config.trainings.to_string()),
         ("seeds".to_owned(), format!("{} and following", config.seed)),
-        ("training settings over the published ones".to_owned(), inline(&config.training)),
+        (
+            "training settings over the published ones".to_owned(),
+            inline(&config.training),
+        ),
     ];
     let title = format!("Landscape {}", config.name);
     let input = assemble(title, result.clone(), &runs, settings, vec![typed_command()])?;
@@ -185,9 +215,9 @@ fn inline(table: &toml::Table) -> String {
     if table.is_empty() {
         return "none".to_owned();
     }
-    table.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    table
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

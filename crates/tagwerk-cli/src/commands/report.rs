@@ -11,7 +11,7 @@ use tagwerk_taggers::{RunConfig, registry};
 use tagwerk_train::{CheckpointKind, RunFolder, RunState};
 
 const EXAMPLES: &str = "\
-RUN is a run folder, or a folder of run folders such as that of a landscape. Runs that differ in nothing but the seed are trainings
+RUN is a run folder, or a folder of run folders such as that of a landscape. Runs that differ in nothing but the seed are trainings \
 of one row of the table. All runs must have scored the same test jets.
 
 Examples:
@@ -51,11 +51,15 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         let folder = RunFolder::open(&path)?;
         match folder.status()? {
             Some(status) if status.state == RunState::Finished => candidates.push(candidate(&folder)?),
-            _ => session.output.note(&format!("left out: {} is not finished", path.display())),
+            _ => session
+                .output
+                .note(&format!("left out: {} is not finished", path.display())),
         }
     }
     let Some(first) = candidates.first() else {
-        return Err(Failure::new("none of the runs is finished; `tagwerk resume RUN` goes on with one"));
+        return Err(Failure::new(
+            "none of the runs is finished; `tagwerk resume RUN` goes on with one",
+        ));
     };
     let data = first.config.data.clone();
     for other in &candidates[1..] {
@@ -64,7 +68,9 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     name_rows(&mut candidates)?;
     let dataset = data.open().ok();
     let options = LandscapeOptions {
-        dataset: dataset.as_ref().map_or_else(|| data.source.clone(), |dataset| data.name(dataset)),
+        dataset: dataset
+            .as_ref()
+            .map_or_else(|| data.source.clone(), |dataset| data.name(dataset)),
         published_test_set: dataset.is_some_and(|dataset| data.is_published_test_set(&dataset)),
         bootstrap: (typed.bootstrap > 0).then(|| BootstrapOptions {
             replicas: typed.bootstrap,
@@ -88,11 +94,20 @@ fn folders(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         let fault = |error: std::io::Error| Failure::new(format!("{}: read: {error}", path.display()));
-        let entries = std::fs::read_dir(path).map_err(fault)?.collect::<Result<Vec<_>, _>>().map_err(fault)?;
-        let inside: Vec<PathBuf> =
-            entries.iter().map(|entry| entry.path()).filter(|path| path.join("config.toml").is_file()).collect();
+        let entries = std::fs::read_dir(path)
+            .map_err(fault)?
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(fault)?;
+        let inside: Vec<PathBuf> = entries
+            .iter()
+            .map(|entry| entry.path())
+            .filter(|path| path.join("config.toml").is_file())
+            .collect();
         if inside.is_empty() {
-            return Err(Failure::new(format!("{} is neither a run folder nor a folder of them", path.display())));
+            return Err(Failure::new(format!(
+                "{} is neither a run folder nor a folder of them",
+                path.display()
+            )));
         }
         found.extend(inside);
     }
@@ -123,7 +138,9 @@ fn same_jets(a: &FinishedRun, b: &FinishedRun) -> Result<(), Failure> {
         return Ok(());
     }
     let (a, b) = (a.path.display(), b.path.display());
-    Err(Failure::new(format!("{a} and {b} scored different test jets; a table compares on the same ones")))
+    Err(Failure::new(format!(
+        "{a} and {b} scored different test jets; a table compares on the same ones"
+    )))
 }
 
 /// Sorts runs into rows: those that differ in the seed alone share one. A tagger with several configurations has several rows,
@@ -144,7 +161,11 @@ fn name_rows(candidates: &mut [Candidate]) -> Result<(), Failure> {
             Some((_, row)) => row.clone(),
             None => {
                 let taken = rows.iter().any(|(config, _)| config.tagger == seedless.tagger);
-                let row = if taken { format!("{} ({})", seedless.tagger, name(&candidate.run.path)) } else { seedless.tagger.clone() };
+                let row = if taken {
+                    format!("{} ({})", seedless.tagger, name(&candidate.run.path))
+                } else {
+                    seedless.tagger.clone()
+                };
                 rows.push((seedless, row.clone()));
                 row
             }
@@ -152,7 +173,9 @@ fn name_rows(candidates: &mut [Candidate]) -> Result<(), Failure> {
         let seed = candidate.run.seed;
         if let Some((_, _, twin)) = seen.iter().find(|(r, s, _)| (r, *s) == (&row, seed)) {
             let (a, b) = (twin.display(), candidate.run.path.display());
-            return Err(Failure::new(format!("{a} and {b} are the same training ({row}, seed {seed}); leave one out")));
+            return Err(Failure::new(format!(
+                "{a} and {b} are the same training ({row}, seed {seed}); leave one out"
+            )));
         }
         seen.push((row.clone(), seed, candidate.run.path.clone()));
         candidate.run.row = row;
@@ -161,7 +184,10 @@ fn name_rows(candidates: &mut [Candidate]) -> Result<(), Failure> {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<LandscapeResult, Failure> {
@@ -186,7 +212,12 @@ fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<Lands
             trainings: own
                 .iter()
                 .zip(&scores)
-                .map(|(c, scores)| TrainingInput { seed: c.run.seed, scores, epochs: c.epochs, seconds: c.seconds })
+                .map(|(c, scores)| TrainingInput {
+                    seed: c.run.seed,
+                    scores,
+                    epochs: c.epochs,
+                    seconds: c.seconds,
+                })
                 .collect(),
         })?;
     }

@@ -15,7 +15,7 @@ use tagwerk_taggers::{DataConfig, RunConfig};
 use tagwerk_train::RunFolder;
 
 const EXAMPLES: &str = "\
-The result is Parquet with the columns row (in the data set), label, weight, parameter, score (signal probability) and log_odds.
+The result is Parquet with the columns row (in the data set), label, weight, parameter, score (signal probability) and log_odds. \
 A single file is divided 60/20/20 by position, as in training; `--part all` scores every row of it.
 
 Examples:
@@ -86,7 +86,11 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         Jets::Validation => (Part::Validation, "validation"),
         Jets::Test => (Part::Test, "test"),
         Jets::All => {
-            data.options.split = Some(Split::Fractions { train: 0.0, validation: 0.0, test: 1.0 });
+            data.options.split = Some(Split::Fractions {
+                train: 0.0,
+                validation: 0.0,
+                test: 1.0,
+            });
             data.test_jets = None;
             (Part::Test, "all")
         }
@@ -113,7 +117,12 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         file: typed.output.to_string_lossy().into_owned(),
         evaluation,
     };
-    let mut text = format!("{} jets ({} of {})\n", format::grouped(told.jets as u64), name, told.data);
+    let mut text = format!(
+        "{} jets ({} of {})\n",
+        format::grouped(told.jets as u64),
+        name,
+        told.data
+    );
     if let Some(evaluation) = &told.evaluation {
         text.push_str(&format!("{}\n", format::evaluation(evaluation)));
     }

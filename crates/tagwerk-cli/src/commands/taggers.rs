@@ -23,13 +23,25 @@ pub struct Typed {}
 /// Lists all taggers.
 pub fn run(_: &Typed, session: &Session) -> Result<(), Failure> {
     let taggers = registry::list()?;
-    let heading = ["tagger", "view", "parameters", "published", "AUC", "accuracy", "R(0.3)", "mean ens.", "median ens."];
+    let heading = [
+        "tagger",
+        "view",
+        "parameters",
+        "published",
+        "AUC",
+        "accuracy",
+        "R(0.3)",
+        "mean ens.",
+        "median ens.",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(taggers.iter().map(row));
     let mut right = [true; 9];
     right[..2].fill(false);
     let sources = sources(&taggers);
-    session.output.result(&format!("{}\n{sources}", columns(&rows, &right)), &taggers)
+    session
+        .output
+        .result(&format!("{}\n{sources}", columns(&rows, &right)), &taggers)
 }
 
 fn row(tagger: &Listing) -> Vec<String> {
@@ -38,7 +50,10 @@ fn row(tagger: &Listing) -> Vec<String> {
     let rejection = |value: Option<PublishedValue>| match value {
         None => "-".to_owned(),
         Some(PublishedValue { value, spread: None }) => value.to_string(),
-        Some(PublishedValue { value, spread: Some(spread) }) => format!("{value} ± {spread}"),
+        Some(PublishedValue {
+            value,
+            spread: Some(spread),
+        }) => format!("{value} ± {spread}"),
     };
     vec![
         tagger.name.clone(),
@@ -62,5 +77,8 @@ fn sources(taggers: &[Listing]) -> String {
             None => lines.push((tagger.published.source.to_string(), vec![&tagger.name])),
         }
     }
-    lines.iter().map(|(source, names)| format!("{}: {source}\n", names.join(", "))).collect()
+    lines
+        .iter()
+        .map(|(source, names)| format!("{}: {source}\n", names.join(", ")))
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! `tagwerk train CONFIG`, and what `train` and `resume` say of a run.
 
-use crate::arguments::{DataArguments, TrainingArguments, read_config, short_name};
+use crate::arguments::{DataArguments, TrainingArguments, short_name};
+use crate::config_file;
 use crate::failure::Failure;
 use crate::format;
 use crate::progress::{Manner, TrainingProgress};
@@ -38,8 +39,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Typed {
-    /// Configuration file (TOML)
-    #[arg(value_name = "CONFIG", required_unless_present = "tagger")]
+    /// Configuration file (TOML); it or --tagger is needed
+    #[arg(value_name = "CONFIG")]
     config: Option<PathBuf>,
     /// Train this tagger as published, without a configuration file
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
@@ -56,16 +57,25 @@ pub struct Typed {
 /// Trains.
 pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let mut config = match (&typed.config, &typed.tagger) {
-        (Some(path), _) => RunConfig::from_toml(&read_config(path)?, path)?,
+        (Some(path), _) => config_file::read(path, RunConfig::from_toml)?,
         (None, Some(tagger)) => RunConfig::published(tagger)?,
         (None, None) => return Err(Failure::Usage("give a configuration file or --tagger NAME".to_owned())),
     };
     typed.data.lay_over(&mut config.data);
     typed.training.lay_over(&mut config.training);
     config.training.seed = session.seed.unwrap_or(config.training.seed);
-    let stem = typed.config.as_deref().and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
+    let stem = typed
+        .config
+        .as_deref()
+        .and_then(Path::file_stem)
+        .map(|stem| stem.to_string_lossy().into_owned());
     let name = stem.unwrap_or_else(|| {
-        format!("{}-{}-{}", config.tagger, short_name(&config.data.source), config.training.seed)
+        format!(
+            "{}-{}-{}",
+            config.tagger,
+            short_name(&config.data.source),
+            config.training.seed
+        )
     });
     let folder = typed.output.clone().unwrap_or_else(|| Path::new("runs").join(name));
     let context = session.context()?;
@@ -82,7 +92,11 @@ pub fn other_folder(error: tagwerk_taggers::TaggerError) -> Failure {
     use tagwerk_train::TrainError::Changed;
     let changed = matches!(error, Train(Changed { .. }));
     let failure = Failure::from(error);
-    if changed { failure.hint("give another folder with -o") } else { failure }
+    if changed {
+        failure.hint("give another folder with -o")
+    } else {
+        failure
+    }
 }
 
 /// JSON of a training.
@@ -113,10 +127,10 @@ pub fn tell(result: &RunResult, session: &Session) -> Result<(), Failure> {
         format!("; best {} {:.6} in epoch {}", best.metric, best.value, best.epoch)
     });
     let mut text = format!(
-        "{}, {} parameters: {} epochs in {}{best}\n",
+        "{}, {} parameters: {} in {}{best}\n",
         result.tagger,
         format::grouped(result.parameters as u64),
-        summary.epochs,
+        format::counted(summary.epochs, "epoch"),
         format::duration(summary.seconds)
     );
     if let Some(evaluation) = &result.evaluation {
@@ -128,7 +142,9 @@ pub fn tell(result: &RunResult, session: &Session) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "stopped after {} epochs and {} steps; `tagwerk resume {}` goes on",
-        summary.epochs, summary.steps, told.run
+        "stopped after {} and {}; `tagwerk resume {}` goes on",
+        format::counted(summary.epochs, "epoch"),
+        format::counted(summary.steps, "step"),
+        told.run
     )))
 }

@@ -40,9 +40,17 @@ struct State {
 impl LandscapeProgress {
     /// For `trainings` trainings of each of these taggers, given with their costs.
     pub fn new(taggers: &[(String, f64)], trainings: usize, manner: Manner) -> Self {
-        let target = if manner == Manner::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if manner == Manner::Bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bars = MultiProgress::with_draw_target(target);
-        let all = bars.add(ProgressBar::new(RESOLUTION).with_style(style(TEMPLATE)).with_prefix("all trainings"));
+        let all = bars.add(
+            ProgressBar::new(RESOLUTION)
+                .with_style(style(TEMPLATE))
+                .with_prefix("all trainings"),
+        );
         let state = State {
             costs: taggers.iter().cloned().collect(),
             total_cost: taggers.iter().map(|(_, cost)| cost).sum::<f64>() * trainings as f64,
@@ -52,7 +60,12 @@ impl LandscapeProgress {
             pace: Pace::start(),
             last_line: Instant::now(),
         };
-        Self { manner, bars, all, state: Arc::new(Mutex::new(state)) }
+        Self {
+            manner,
+            bars,
+            all,
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 }
 
@@ -70,7 +83,11 @@ impl State {
             // What is first heard of a training was done in an earlier sitting.
             self.pace.credit(cost(&training.0) * share / total);
         }
-        let spent: f64 = self.shares.iter().map(|((tagger, _), share)| cost(tagger) * share).sum();
+        let spent: f64 = self
+            .shares
+            .iter()
+            .map(|((tagger, _), share)| cost(tagger) * share)
+            .sum();
         self.pace.at((spent / total).min(1.0));
         all.set_position((self.pace.share() * RESOLUTION as f64) as u64);
         let news = self.news();
@@ -84,7 +101,12 @@ impl State {
     fn news(&self) -> String {
         let left = self.pace.left();
         let gap = if left.is_empty() { "" } else { ", " };
-        format!("{} of {} done, {:.0} %{gap}{left}", self.done, self.total, 100.0 * self.pace.share())
+        format!(
+            "{} of {} done, {:.0} %{gap}{left}",
+            self.done,
+            self.total,
+            100.0 * self.pace.share()
+        )
     }
 }
 
@@ -94,11 +116,15 @@ impl LandscapeObserver for LandscapeProgress {
         let (state, all, manner) = (Arc::clone(&self.state), self.all.clone(), self.manner);
         let training = (tagger.to_owned(), seed);
         // The many lines of single trainings would bury the one that matters where there is no bar to watch.
-        let own = if manner == Manner::Bars { Manner::Bars } else { Manner::Silent };
+        let own = if manner == Manner::Bars {
+            Manner::Bars
+        } else {
+            Manner::Silent
+        };
         let progress = TrainingProgress::with_bar(&format!("{tagger}, seed {seed}"), own, bar);
-        Box::new(
-            progress.among_others(Box::new(move |share| locked(&state).note(&training, share, &all, manner))),
-        )
+        Box::new(progress.among_others(Box::new(move |share| {
+            locked(&state).note(&training, share, &all, manner)
+        })))
     }
 
     fn training_done(&self, tagger: &str, seed: u64) {

@@ -14,7 +14,11 @@ pub struct Pace {
 impl Pace {
     /// Starts now.
     pub fn start() -> Self {
-        Self { begun: Instant::now(), first: None, share: 0.0 }
+        Self {
+            begun: Instant::now(),
+            first: None,
+            share: 0.0,
+        }
     }
 
     /// The share that is done now.
@@ -38,7 +42,11 @@ impl Pace {
 
     /// Time left in words; nothing before there is something to go by.
     pub fn left(&self) -> String {
-        match left(self.begun.elapsed().as_secs_f64(), self.first.unwrap_or(0.0), self.share) {
+        match left(
+            self.begun.elapsed().as_secs_f64(),
+            self.first.unwrap_or(0.0),
+            self.share,
+        ) {
             Some(seconds) => format!("{} left", duration(seconds)),
             None => String::new(),
         }

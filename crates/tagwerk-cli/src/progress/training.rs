@@ -35,7 +35,11 @@ pub struct TrainingProgress {
 impl TrainingProgress {
     /// For one training by itself.
     pub fn new(label: &str, manner: Manner) -> Self {
-        let target = if manner == Manner::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if manner == Manner::Bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self::with_bar(label, manner, ProgressBar::with_draw_target(Some(RESOLUTION), target))
     }
 
@@ -125,7 +129,11 @@ impl Observer for TrainingProgress {
             self.pace.at(done as f64 / jets.max(1) as f64);
             self.bar.set_position((self.pace.share() * RESOLUTION as f64) as u64);
         }
-        let news = format!("scoring {what}: {} of {} jets", grouped(done as u64), grouped(jets as u64));
+        let news = format!(
+            "scoring {what}: {} of {} jets",
+            grouped(done as u64),
+            grouped(jets as u64)
+        );
         self.tell(news);
     }
 

@@ -22,10 +22,22 @@ pub struct Work {
 impl Work {
     /// Work called `label`, whose amounts read as `amount` says.
     pub fn new(label: &str, amount: fn(u64) -> String, manner: Manner) -> Self {
-        let target = if manner == Manner::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if manner == Manner::Bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(Some(1), target).with_style(style(TEMPLATE));
         bar.set_prefix(label.to_owned());
-        Self { label: label.to_owned(), manner, bar, pace: Pace::start(), begun: None, last_line: Instant::now(), amount }
+        Self {
+            label: label.to_owned(),
+            manner,
+            bar,
+            pace: Pace::start(),
+            begun: None,
+            last_line: Instant::now(),
+            amount,
+        }
     }
 
     /// `done` of `total` is done.
@@ -35,9 +47,19 @@ impl Work {
         self.bar.set_length(total);
         self.bar.set_position(done);
         let seconds = since.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { (done.saturating_sub(first) as f64 / seconds) as u64 } else { 0 };
+        let rate = if seconds > 0.0 {
+            (done.saturating_sub(first) as f64 / seconds) as u64
+        } else {
+            0
+        };
         let amount = self.amount;
-        let news = format!("{} of {}, {}/s, {}", amount(done), amount(total), amount(rate), self.pace.left());
+        let news = format!(
+            "{} of {}, {}/s, {}",
+            amount(done),
+            amount(total),
+            amount(rate),
+            self.pace.left()
+        );
         let news = news.trim_end_matches(", ");
         match self.manner {
             Manner::Silent => {}

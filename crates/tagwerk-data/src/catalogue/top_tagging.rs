@@ -80,8 +80,9 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     rows: [1_211_000, 403_000, 404_000],
     base_url: Some("https://zenodo.org/records/2603256/files"),
     licence: "not known here: see the Zenodo record before redistributing",
-    citation: "G. Kasieczka, T. Plehn, J. Thompson, M. Russell, Top Quark Tagging Reference Dataset, Zenodo record 2603256; \
-               A. Butter et al., The Machine Learning Landscape of Top Taggers, arXiv:1902.09914",
+    citation: "G. Kasieczka, T. Plehn, J. Thompson, M. Russel, Top Quark Tagging Reference Dataset, v0 (2018_03_27), Zenodo (2019), \
+               doi:10.5281/zenodo.2603256; G. Kasieczka, T. Plehn (eds.) et al., The Machine Learning Landscape of Top Taggers, \
+               SciPost Phys. 7, 014 (2019), arXiv:1902.09914",
     doi: Some("10.5281/zenodo.2603256"),
     convert: "read as it is, from the directory of the three files; converted to Parquet it reads several times as fast",
     notes: &[

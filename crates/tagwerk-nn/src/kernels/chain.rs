@@ -223,12 +223,7 @@ pub fn forward(
                             (input, &mut to[..n * c_out])
                         }
                     };
-                    affine(y, input, w, Some(b), n, c_in, c_out);
-                    if spec.activated(l) {
-                        for v in y.iter_mut() {
-                            *v = v.max(0.0);
-                        }
-                    }
+                    affine(y, input, w, b, spec.activated(l), n, c_in, c_out);
                     if last {
                         for (p, v) in task.positive.iter_mut().zip(y.iter()) {
                             *p = u8::from(*v > 0.0);

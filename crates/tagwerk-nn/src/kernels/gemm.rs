@@ -92,25 +92,50 @@ pub fn matmul(dst: &mut [f32], accumulate: bool, a: Mat, b: Mat) {
 /// Inner dimensions up to this are multiplied by plain loops: the packing of a general product would cost more.
 const SMALL: usize = 8;
 
-/// `y = x w + b` for `rows` rows, `x: [rows, c_in]`, `w: [c_in, c_out]`, `y: [rows, c_out]`; no bias if `b` is `None`.
+/// `y = x w + b`, then a ReLU if `relu`, for `rows` rows: `x: [rows, c_in]`, `w: [c_in, c_out]`, `y: [rows, c_out]`.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
-pub fn affine(y: &mut [f32], x: &[f32], w: &[f32], b: Option<&[f32]>, rows: usize, c_in: usize, c_out: usize) {
-    for row in y[..rows * c_out].chunks_exact_mut(c_out) {
-        match b {
-            Some(b) => row.copy_from_slice(b),
-            None => row.fill(0.0),
+pub fn affine(y: &mut [f32], x: &[f32], w: &[f32], b: &[f32], relu: bool, rows: usize, c_in: usize, c_out: usize) {
+    let y = &mut y[..rows * c_out];
+    if c_in <= SMALL {
+        product(y, x, w, rows, c_in, c_out);
+    } else {
+        matmul(y, false, Mat::new(x, rows, c_in), Mat::new(w, c_in, c_out));
+    }
+    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    for row in y.chunks_exact_mut(c_out) {
+        for (y, b) in row.iter_mut().zip(b) {
+            *y = (*y + b).max(floor);
         }
     }
-    if c_in <= SMALL {
-        for (x, y) in x.chunks_exact(c_in).zip(y[..rows * c_out].chunks_exact_mut(c_out)) {
-            for (x, w) in x.iter().zip(w.chunks_exact(c_out)) {
-                for (y, w) in y.iter_mut().zip(w) {
-                    *y += x * w;
-                }
+}
+
+/// `y = x w`, by plain loops where the inner dimension is small.
+#[inline(always)]
+pub fn product(y: &mut [f32], x: &[f32], w: &[f32], rows: usize, c_in: usize, c_out: usize) {
+    match c_in {
+        1 => small_product::<1>(y, x, w, c_out),
+        2 => small_product::<2>(y, x, w, c_out),
+        3 => small_product::<3>(y, x, w, c_out),
+        4 => small_product::<4>(y, x, w, c_out),
+        5 => small_product::<5>(y, x, w, c_out),
+        6 => small_product::<6>(y, x, w, c_out),
+        7 => small_product::<7>(y, x, w, c_out),
+        8 => small_product::<8>(y, x, w, c_out),
+        _ => matmul(y, false, Mat::new(x, rows, c_in), Mat::new(w, c_in, c_out)),
+    }
+}
+
+#[inline(always)]
+fn small_product<const K: usize>(y: &mut [f32], x: &[f32], w: &[f32], c_out: usize) {
+    for (x, y) in x.chunks_exact(K).zip(y.chunks_exact_mut(c_out)) {
+        for (j, y) in y.iter_mut().enumerate() {
+            let mut sum = 0.0;
+            for k in 0..K {
+                sum += x[k] * w[k * c_out + j];
             }
+            *y = sum;
         }
-    } else {
-        matmul(y, true, Mat::new(x, rows, c_in), Mat::new(w, c_in, c_out));
     }
 }
 
@@ -127,23 +152,74 @@ pub fn affine_gradient(
 ) {
     let dy = &dy[..rows * c_out];
     if let Some(db) = db {
-        for dy in dy.chunks_exact(c_out) {
-            for (b, d) in db.iter_mut().zip(dy) {
-                *b += d;
-            }
+        let mut at = 0;
+        while at + 32 <= c_out {
+            column_sum::<32>(db, dy, c_out, at);
+            at += 32;
+        }
+        while at + 4 <= c_out {
+            column_sum::<4>(db, dy, c_out, at);
+            at += 4;
+        }
+        while at < c_out {
+            column_sum::<1>(db, dy, c_out, at);
+            at += 1;
         }
     }
     if c_in <= SMALL {
-        for (x, dy) in x.chunks_exact(c_in).zip(dy.chunks_exact(c_out)) {
-            for (x, dw) in x.iter().zip(dw.chunks_exact_mut(c_out)) {
-                for (w, d) in dw.iter_mut().zip(dy) {
-                    *w += x * d;
-                }
+        for k in 0..c_in {
+            let dw = &mut dw[k * c_out..(k + 1) * c_out];
+            let mut at = 0;
+            while at + 32 <= c_out {
+                weighted_column_sum::<32>(dw, x, k, c_in, dy, c_out, at);
+                at += 32;
+            }
+            while at + 4 <= c_out {
+                weighted_column_sum::<4>(dw, x, k, c_in, dy, c_out, at);
+                at += 4;
+            }
+            while at < c_out {
+                weighted_column_sum::<1>(dw, x, k, c_in, dy, c_out, at);
+                at += 1;
             }
         }
     } else {
         matmul(dw, true, Mat::new(x, rows, c_in).t(), Mat::new(dy, rows, c_out));
     }
+}
+
+/// Adds the sums of `W` columns of `dy`, kept in registers.
+#[inline(always)]
+fn column_sum<const W: usize>(sums: &mut [f32], dy: &[f32], c: usize, at: usize) {
+    let mut sum = [0.0f32; W];
+    for dy in dy.chunks_exact(c) {
+        let dy = &dy[at..at + W];
+        for i in 0..W {
+            sum[i] += dy[i];
+        }
+    }
+    sums[at..at + W].iter_mut().zip(sum).for_each(|(s, v)| *s += v);
+}
+
+/// Adds the sums of `W` columns of `dy` weighted by column `k` of `x`, kept in registers.
+#[inline(always)]
+fn weighted_column_sum<const W: usize>(
+    sums: &mut [f32],
+    x: &[f32],
+    k: usize,
+    c_in: usize,
+    dy: &[f32],
+    c: usize,
+    at: usize,
+) {
+    let mut sum = [0.0f32; W];
+    for (x, dy) in x.chunks_exact(c_in).zip(dy.chunks_exact(c)) {
+        let (x, dy) = (x[k], &dy[at..at + W]);
+        for i in 0..W {
+            sum[i] += x * dy[i];
+        }
+    }
+    sums[at..at + W].iter_mut().zip(sum).for_each(|(s, v)| *s += v);
 }
 
 #[cfg(test)]
@@ -172,7 +248,7 @@ mod tests {
             let (rows, c_out) = (21, 17);
             let (x, w, b) = (numbers(rows * c_in, 1), numbers(c_in * c_out, 2), numbers(c_out, 3));
             let mut y = vec![f32::NAN; rows * c_out];
-            affine(&mut y, &x, &w, Some(&b), rows, c_in, c_out);
+            affine(&mut y, &x, &w, &b, false, rows, c_in, c_out);
             let product = naive(&x, &w, rows, c_in, c_out);
             for (i, (y, p)) in y.iter().zip(&product).enumerate() {
                 assert!((y - p - b[i % c_out]).abs() < 1e-4, "c_in {c_in}");

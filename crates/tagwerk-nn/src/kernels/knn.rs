@@ -51,22 +51,24 @@ pub fn k_nearest(points: &[f32], c: usize, offsets: &[usize], k: usize) -> Neigh
     }
     partition::run(tasks, |(run, mut out)| {
         let mut distances = Vec::new();
-        let mut best: Vec<(f32, u32)> = Vec::with_capacity(k + 1);
+        let mut scratch = Scratch::default();
         for jet in run {
             let (start, end) = (offsets[jet], offsets[jet + 1]);
             let (n, degree) = (end - start, k.min((end - start).saturating_sub(1)));
             if degree == 0 {
                 continue;
             }
+            let (mine, rest) = std::mem::take(&mut out).split_at_mut(n * degree);
+            out = rest;
             super::simd::dispatch(
                 #[inline(always)]
-                || pairwise(&points[start * c..end * c], n, c, &mut distances),
+                || {
+                    pairwise(&points[start * c..end * c], n, c, &mut distances);
+                    for (i, mine) in mine.chunks_exact_mut(degree).enumerate() {
+                        nearest(&distances[i * n..(i + 1) * n], i, start as u32, &mut scratch, mine);
+                    }
+                },
             );
-            for i in 0..n {
-                let (mine, rest) = std::mem::take(&mut out).split_at_mut(degree);
-                nearest(&distances[i * n..(i + 1) * n], i, start as u32, &mut best, mine);
-                out = rest;
-            }
         }
     });
     Neighbors {
@@ -76,32 +78,48 @@ pub fn k_nearest(points: &[f32], c: usize, offsets: &[usize], k: usize) -> Neigh
     }
 }
 
-/// The `out.len()` smallest of a row of distances but for `own`, in order, ties to the lower index: an insertion into a
-/// short sorted list, which most candidates fail to enter.
-#[inline]
-fn nearest(distances: &[f32], own: usize, start: u32, best: &mut Vec<(f32, u32)>, out: &mut [u32]) {
-    best.clear();
-    let mut worst = f32::INFINITY;
-    for (j, &distance) in distances.iter().enumerate() {
-        let full = best.len() == out.len();
-        // Written so that a distance that is no number loses against every number and still fills a short list.
-        if j == own || (full && (distance >= worst || distance.is_nan())) {
-            continue;
+/// The `out.len()` smallest of a row of distances but for `own`, in order, ties to the lower index.
+///
+/// A candidate's place is the number of candidates before it. Counting them all is quadratic, but in vector registers:
+/// for the fifty constituents of a jet it takes a fraction of the time of a selection full of unpredictable branches.
+#[inline(always)]
+fn nearest(distances: &[f32], own: usize, start: u32, scratch: &mut Scratch, out: &mut [u32]) {
+    let Scratch { row, places } = scratch;
+    row.clear();
+    row.extend_from_slice(&distances[..own]);
+    row.extend_from_slice(&distances[own + 1..]);
+    // A distance that is no number comes last.
+    row.iter_mut()
+        .for_each(|d| *d = if d.is_nan() { f32::INFINITY } else { *d });
+    places.clear();
+    places.resize(row.len(), 0);
+    for &d in row.iter() {
+        for (place, &other) in places.iter_mut().zip(row.iter()) {
+            *place += u32::from(d < other);
         }
-        if full {
-            best.pop();
-        }
-        let distance = if distance.is_nan() { f32::INFINITY } else { distance };
-        let mut place = best.len();
-        while place > 0 && best[place - 1].0 > distance {
-            place -= 1;
-        }
-        best.insert(place, (distance, j as u32));
-        worst = best[best.len() - 1].0;
     }
-    for (slot, (_, j)) in out.iter_mut().zip(best.iter()) {
-        *slot = start + j;
+    let index = |j: usize| start + (j + usize::from(j >= own)) as u32;
+    out.fill(u32::MAX);
+    let mut taken = 0;
+    for (j, &place) in places.iter().enumerate() {
+        if let Some(slot) = out.get_mut(place as usize) {
+            taken += usize::from(*slot == u32::MAX);
+            *slot = if *slot == u32::MAX { index(j) } else { *slot };
+        }
     }
+    if taken < out.len() {
+        // Equal distances share a place: sort these few rows properly.
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by(|&a, &b| row[a].total_cmp(&row[b]));
+        out.iter_mut().zip(order).for_each(|(slot, j)| *slot = index(j));
+    }
+}
+
+/// Buffers of [`nearest`].
+#[derive(Default)]
+struct Scratch {
+    row: Vec<f32>,
+    places: Vec<u32>,
 }
 
 /// Squared distances `[n, n]` of `n` points in `c` dimensions.
@@ -139,6 +157,13 @@ mod tests {
         let found = k_nearest(&points, 1, &[0, 3, 3, 4], 2);
         assert_eq!(found.offsets, [0, 2, 4, 6, 6]);
         assert_eq!(found.sources, [1, 2, 0, 2, 1, 0]);
+    }
+
+    #[test]
+    fn equal_distances_go_to_the_lower_row() {
+        let found = k_nearest(&[0.0, 1.0, -1.0, 1.0, 2.0], 1, &[0, 5], 3);
+        assert_eq!(found.sources[..3], [1, 2, 3]);
+        assert_eq!(found.sources[3..6], [3, 0, 4]);
     }
 
     #[test]

@@ -146,6 +146,43 @@ impl Sums {
         }
     }
 
+    /// Zeroes `d` where `h` is zero (a ReLU's backward) and adds `sum d` and `sum d y`, in one pass.
+    #[inline(always)]
+    pub fn mask_and_add_tile(&mut self, d: &mut [f32], h: &[f32], y: &[f32]) {
+        let c = self.plain.len();
+        let mut at = 0;
+        while at + 32 <= c {
+            self.mask_and_add_block::<32>(d, h, y, at);
+            at += 32;
+        }
+        while at + 4 <= c {
+            self.mask_and_add_block::<4>(d, h, y, at);
+            at += 4;
+        }
+        while at < c {
+            self.mask_and_add_block::<1>(d, h, y, at);
+            at += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn mask_and_add_block<const W: usize>(&mut self, d: &mut [f32], h: &[f32], y: &[f32], at: usize) {
+        let c = self.plain.len();
+        let (mut plain, mut weighted) = ([0.0f32; W], [0.0f32; W]);
+        for ((d, h), y) in d.chunks_exact_mut(c).zip(h.chunks_exact(c)).zip(y.chunks_exact(c)) {
+            let (d, h, y) = (&mut d[at..at + W], &h[at..at + W], &y[at..at + W]);
+            for i in 0..W {
+                d[i] = if h[i] > 0.0 { d[i] } else { 0.0 };
+                plain[i] += d[i];
+                weighted[i] += d[i] * y[i];
+            }
+        }
+        for i in 0..W {
+            self.plain[at + i] += f64::from(plain[i]);
+            self.weighted[at + i] += f64::from(weighted[i]);
+        }
+    }
+
     /// The sum of partial sums, in their order.
     pub fn total(c: usize, parts: impl IntoIterator<Item = Sums>) -> Self {
         let mut total = Self::zeros(c);

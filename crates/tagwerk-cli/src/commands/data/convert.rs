@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use tagwerk_data::{ConvertOptions, Converted, DataError, EmptyJets, Packing};
 
 const EXAMPLES: &str = "\
-IN is a file of jets: Parquet, NumPy (.npy, .npz) or the reference top-tagging table (.h5). OUT is Parquet with the columns
-label, row, constituent_e, constituent_px, constituent_py, constituent_pz (GeV), one list a jet, without padding.
+IN is a file of jets: Parquet, NumPy (.npy, .npz) or the reference top-tagging table (.h5). OUT is Parquet with the columns \
+label, row, constituent_e, constituent_px, constituent_py, constituent_pz (GeV), one list a jet, without padding. \
 OUT appears when it is complete.
 
 Example:
@@ -64,7 +64,10 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     replaceable(&typed.out)?;
     let same = |path: &PathBuf| std::fs::canonicalize(path).ok();
     if typed.out.exists() && same(&typed.input) == same(&typed.out) {
-        return Err(Failure::new(format!("{} cannot be converted to itself", typed.input.display())));
+        return Err(Failure::new(format!(
+            "{} cannot be converted to itself",
+            typed.input.display()
+        )));
     }
     let source = tagwerk_data::open(&typed.input)?;
     let options = ConvertOptions {
@@ -73,12 +76,20 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             PackingKind::Snappy => Packing::Snappy,
             PackingKind::Plain => Packing::Plain,
         },
-        empty: if typed.skip_empty { EmptyJets::Skip } else { EmptyJets::Error },
+        empty: if typed.skip_empty {
+            EmptyJets::Skip
+        } else {
+            EmptyJets::Error
+        },
         label: typed.label_column.clone(),
     };
     let (stop, rows) = (session.stoppable()?, source.row_count());
     let converted = {
-        let mut work = Work::new("convert", |n| format!("{} jets", grouped(n)), Manner::suited(session.quiet));
+        let mut work = Work::new(
+            "convert",
+            |n| format!("{} jets", grouped(n)),
+            Manner::suited(session.quiet),
+        );
         tagwerk_data::convert(source.as_ref(), &typed.out, &options, &mut |row| {
             work.at(row, rows);
             !stop.load(Ordering::Relaxed)
@@ -88,7 +99,11 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         Err(DataError::Cancelled) => return Err(Failure::new("stopped; nothing was written")),
         other => other?,
     };
-    let told = Told { input: typed.input.display().to_string(), output: typed.out.display().to_string(), converted };
+    let told = Told {
+        input: typed.input.display().to_string(),
+        output: typed.out.display().to_string(),
+        converted,
+    };
     let text = format!(
         "{} jets with {} constituents, {} empty ones left out: {}",
         grouped(converted.jets),

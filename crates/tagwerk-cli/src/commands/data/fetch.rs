@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tagwerk_data::{DataError, FetchEvent, FetchOptions, find_dataset};
 
 const EXAMPLES: &str = "\
-Size and checksum are verified before a file gets its name. A broken download goes on where it stopped; files that are there
+Size and checksum are verified before a file gets its name. A broken download goes on where it stopped; files that are there \
 already are checked, not fetched again.
 
 Examples:
@@ -64,11 +64,16 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     let paths = match fetched {
         Err(DataError::Cancelled) => {
-            return Err(Failure::new("stopped; what has arrived is kept, and the same command goes on"));
+            return Err(Failure::new(
+                "stopped; what has arrived is kept, and the same command goes on",
+            ));
         }
         other => other?,
     };
-    let told = Told { dataset: entry.name, files: paths.iter().map(|path| path.display().to_string()).collect() };
+    let told = Told {
+        dataset: entry.name,
+        files: paths.iter().map(|path| path.display().to_string()).collect(),
+    };
     let text = match &told.files[..] {
         [] => format!("{} is built in; there is nothing to fetch", entry.name),
         files => files.join("\n"),

@@ -22,18 +22,35 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
 }
 
 fn describe(entry: &CatalogueEntry) -> String {
-    let mut lines = vec![format!("{}: {}", entry.name, entry.title), String::new(), format!("task: {}", entry.task)];
+    let mut lines = vec![
+        format!("{}: {}", entry.name, entry.title),
+        String::new(),
+        format!("task: {}", entry.task),
+    ];
     lines.extend(entry.recipe.iter().map(|(what, how)| format!("{what}: {how}")));
     lines.push(String::new());
     lines.push("columns".to_owned());
     for column in entry.columns {
-        let unit = if column.unit.is_empty() { String::new() } else { format!(", {}", column.unit) };
+        let unit = if column.unit.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", column.unit)
+        };
         lines.push(format!("  {} ({}{unit}): {}", column.name, column.kind, column.meaning));
     }
     let [train, validation, test] = entry.rows.map(grouped);
-    lines.push(format!("split: {} ({train} train, {validation} validation, {test} test)", entry.split));
+    lines.push(format!(
+        "split: {} ({train} train, {validation} validation, {test} test)",
+        entry.split
+    ));
     for file in entry.files {
-        lines.push(format!("file: {}, {}, {} jets, md5 {}", file.name, bytes(file.bytes), grouped(file.rows), file.md5));
+        lines.push(format!(
+            "file: {}, {}, {} jets, md5 {}",
+            file.name,
+            bytes(file.bytes),
+            grouped(file.rows),
+            file.md5
+        ));
     }
     lines.extend(entry.base_url.map(|url| format!("from: {url}")));
     lines.push(format!("use: {}", entry.convert));

@@ -36,11 +36,29 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
 }
 
 fn describe(summary: &FileSummary) -> String {
-    let mut text = format!("{}: {}, {} rows\n\n", summary.file, summary.format, grouped(summary.rows));
-    let heading = ["column", "type", "unit", "values", "nulls", "not finite", "min", "mean", "max"];
+    let mut text = format!(
+        "{}: {}, {} rows\n\n",
+        summary.file,
+        summary.format,
+        grouped(summary.rows)
+    );
+    let heading = [
+        "column",
+        "type",
+        "unit",
+        "values",
+        "nulls",
+        "not finite",
+        "min",
+        "mean",
+        "max",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(summary.columns.iter().map(row));
-    text.push_str(&columns(&rows, &[false, false, false, true, true, true, true, true, true]));
+    text.push_str(&columns(
+        &rows,
+        &[false, false, false, true, true, true, true, true, true],
+    ));
     if let Some(jets) = &summary.jets {
         text.push('\n');
         text.push_str(&describe_jets(jets));

@@ -12,14 +12,27 @@ pub struct Typed {}
 
 /// Lists the catalogue.
 pub fn run(_: &Typed, session: &Session) -> Result<(), Failure> {
-    let mut rows = vec![["name", "train", "validation", "test", "download", "title"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["name", "train", "validation", "test", "download", "title"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     rows.extend(CATALOGUE.iter().map(|entry| row(entry)));
-    session.output.result(&columns(&rows, &[false, true, true, true, true, false]), &CATALOGUE)
+    session
+        .output
+        .result(&columns(&rows, &[false, true, true, true, true, false]), &CATALOGUE)
 }
 
 fn row(entry: &CatalogueEntry) -> Vec<String> {
     let size: u64 = entry.files.iter().map(|file| file.bytes).sum();
     let download = if size == 0 { "built in".to_owned() } else { bytes(size) };
     let [train, validation, test] = entry.rows.map(grouped);
-    vec![entry.name.to_owned(), train, validation, test, download, entry.title.to_owned()]
+    vec![
+        entry.name.to_owned(),
+        train,
+        validation,
+        test,
+        download,
+        entry.title.to_owned(),
+    ]
 }

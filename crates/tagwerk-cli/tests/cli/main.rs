@@ -1,0 +1,13 @@
+//! The binary from outside: exit codes, sentences, JSON, files.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod catalogue;
+mod damaged;
+mod evaluate;
+#[cfg(unix)]
+mod interrupted;
+mod landscape;
+mod sandbox;
+mod train;
+mod usage;

@@ -1,0 +1,339 @@
+//! What every tagger of the registry promises, whatever its network.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use support::sample::{batch, cut, jets};
+use support::tensors::{self, Values};
+use support::{learner, tagger, taggers, update};
+use tagwerk_data::{Jets, Part};
+use tagwerk_physics::{JaggedView, View};
+use tagwerk_taggers::Tagger;
+use tagwerk_train::{Batch, Learner};
+
+/// Taggers for which a jet is a set; TopoDNN reads its thirty leading constituents in order.
+const SETS: [&str; 4] = ["efn", "pfn", "particlenet", "particlenet-lite"];
+
+const WEIGHTS: &str = "weights.safetensors";
+
+/// A learner after three steps on real jets: weights, moments and running statistics are no longer those of the start.
+fn trained(tagger: &dyn Tagger) -> Box<dyn Learner> {
+    let mut learner = learner(tagger, 1);
+    for step in 0..3 {
+        let batch = batch(tagger, &jets(Part::Train, 30).slice(10 * step..10 * (step + 1)));
+        learner.step(&batch, update(step as u64)).unwrap();
+    }
+    learner
+}
+
+fn saved(learner: &dyn Learner) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    learner.save(folder.path()).unwrap();
+    folder
+}
+
+/// Weights, statistics, moments: all that a learner saves, byte for byte.
+fn files(learner: &dyn Learner) -> BTreeMap<String, Vec<u8>> {
+    let folder = saved(learner);
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|file| {
+        let path = file.unwrap().path();
+        (
+            path.file_name().unwrap().to_string_lossy().into_owned(),
+            std::fs::read(path).unwrap(),
+        )
+    });
+    files.collect()
+}
+
+fn weights(learner: &dyn Learner) -> BTreeMap<String, Values> {
+    tensors::read(&saved(learner).path().join(WEIGHTS))
+}
+
+fn bits(scores: &[f32]) -> Vec<u32> {
+    scores.iter().map(|s| s.to_bits()).collect()
+}
+
+/// Another order of summation in f32, carried through a network.
+const ROUNDING: f32 = 2e-5;
+
+/// Largest difference of two scores of a jet, relative to the score where that is above 1.
+fn distance(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let differences = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
+    // `f32::max` would drop a difference that is no number.
+    differences.fold(0.0, |most, d| if d <= most { most } else { d })
+}
+
+/// Jets of the given numbers of constituents, each channel drawn from the range it has in real jets.
+///
+/// Real constituents sit on the cells of a calorimeter, and between two neighbors that are equally far away ParticleNet takes
+/// the one that comes first. Drawn ones are never equally far.
+fn drawn_jets(width: usize, lengths: &[usize], draws: &[f32]) -> JaggedView {
+    let mut offsets = vec![0];
+    lengths
+        .iter()
+        .for_each(|n| offsets.push(offsets[offsets.len() - 1] + n));
+    let rows = draws[..offsets[lengths.len()] * width].to_vec();
+    JaggedView::new(width, rows, offsets).unwrap()
+}
+
+/// The same jets with the constituents of each in another order: sorted by a column of `keys: [R]`.
+fn reordered(view: &JaggedView, keys: &[u32]) -> JaggedView {
+    let mut rows = Vec::with_capacity(view.rows.len());
+    for b in 0..view.len() {
+        let mut order: Vec<usize> = view.range(b).collect();
+        order.sort_by_key(|&i| keys[i]);
+        for i in order {
+            rows.extend_from_slice(&view.rows[i * view.width..(i + 1) * view.width]);
+        }
+    }
+    JaggedView::new(view.width, rows, view.offsets.clone()).unwrap()
+}
+
+fn unlabeled(view: JaggedView) -> Batch {
+    let labels = vec![0.0; view.len()];
+    Batch {
+        rows: (0..labels.len() as u64).collect(),
+        view: View::Jagged(view),
+        labels,
+        weights: None,
+        parameters: None,
+    }
+}
+
+#[test]
+fn order_of_constituents_does_not_change_the_score() {
+    const ROWS: usize = 3 * 40;
+    for name in SETS {
+        let tagger = tagger(name);
+        let learner = RefCell::new(trained(tagger.as_ref()));
+        let score = |view| learner.borrow_mut().score(&unlabeled(view)).unwrap();
+        let width = match tagger.view(&jets(Part::Train, 1)).unwrap() {
+            View::Jagged(view) => view.width,
+            View::Dense(_) => panic!("{name} reads no set"),
+        };
+        let jets = (
+            prop::collection::vec(0usize..=40, 3),
+            prop::collection::vec(-1.0f32..1.0, ROWS * width),
+            prop::collection::vec(any::<u32>(), ROWS),
+        );
+        let config = ProptestConfig {
+            cases: 12,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        let outcome = TestRunner::new(config).run(&jets, |(lengths, draws, keys)| {
+            let view = drawn_jets(width, &lengths, &draws);
+            let other = reordered(&view, &keys);
+            let (expected, found) = (score(view), score(other));
+            prop_assert!(
+                distance(&found, &expected) < ROUNDING,
+                "{name}: {found:?}, {expected:?}"
+            );
+            Ok(())
+        });
+        outcome.unwrap();
+    }
+}
+
+#[test]
+fn an_empty_jet_and_a_single_constituent_score_finite_and_disturb_no_other() {
+    for tagger in taggers() {
+        let name = tagger.name();
+        let mut learner = trained(tagger.as_ref());
+        let real = jets(Part::Test, 6);
+        let expected = learner.score(&batch(tagger.as_ref(), &real)).unwrap();
+        let mixed = Jets::concat(vec![
+            cut(&real, 0, 0),
+            real.slice(0..3),
+            cut(&real, 1, 1),
+            cut(&real, 2, 0),
+            real.slice(3..6),
+            cut(&real, 3, 0),
+        ]);
+        let found = learner.score(&batch(tagger.as_ref(), &mixed)).unwrap();
+        assert!(found.iter().all(|s| s.is_finite()), "{name}: {found:?}");
+        let others = [1, 2, 3, 6, 7, 8].map(|b| found[b]);
+        assert!(
+            distance(&others, &expected) < ROUNDING,
+            "{name}: {others:?}, {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn a_step_on_jets_with_hardly_a_constituent_leaves_finite_weights() {
+    for tagger in taggers() {
+        let real = jets(Part::Train, 4);
+        // With a full jet beside them, all with one constituent (no edge), and all empty (no row).
+        let batches = [
+            Jets::concat(vec![
+                cut(&real, 0, 0),
+                cut(&real, 1, 1),
+                cut(&real, 2, 2),
+                real.slice(3..4),
+            ]),
+            Jets::concat(vec![cut(&real, 0, 1), cut(&real, 1, 1)]),
+            cut(&real, 0, 1),
+            Jets::concat(vec![cut(&real, 0, 0), cut(&real, 1, 0)]),
+        ];
+        for (i, jets) in batches.iter().enumerate() {
+            let place = format!("{}, batch {i}", tagger.name());
+            let mut learner = trained(tagger.as_ref());
+            let loss = learner.step(&batch(tagger.as_ref(), jets), update(3)).unwrap();
+            assert!(loss.is_finite(), "{place}: loss {loss}");
+            let scores = learner.score(&batch(tagger.as_ref(), &real)).unwrap();
+            assert!(scores.iter().all(|s| s.is_finite()), "{place}: {scores:?}");
+            for (name, Values { values, .. }) in weights(learner.as_ref()) {
+                assert!(values.iter().all(|v| v.is_finite()), "{place}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn saved_and_loaded_scores_and_steps_are_the_same_bits() {
+    for tagger in taggers() {
+        let name = tagger.name();
+        let batch = batch(tagger.as_ref(), &jets(Part::Test, 10));
+        let mut kept = trained(tagger.as_ref());
+        let folder = saved(kept.as_ref());
+        // Of the same training, but elsewhere: fresh weights, no moments.
+        let mut loaded = learner(tagger.as_ref(), 1);
+        assert_ne!(
+            bits(&kept.score(&batch).unwrap()),
+            bits(&loaded.score(&batch).unwrap()),
+            "{name}"
+        );
+        loaded.load(folder.path()).unwrap();
+        let mut scoring = learner(tagger.as_ref(), 7);
+        scoring.load_weights(folder.path()).unwrap();
+        let expected = bits(&kept.score(&batch).unwrap());
+        assert_eq!(bits(&loaded.score(&batch).unwrap()), expected, "{name}");
+        assert_eq!(bits(&scoring.score(&batch).unwrap()), expected, "{name}");
+        let losses = [&mut kept, &mut loaded].map(|l| l.step(&batch, update(3)).unwrap().to_bits());
+        assert_eq!(losses[0], losses[1], "{name}");
+        assert!(
+            files(kept.as_ref()) == files(loaded.as_ref()),
+            "{name}: saved files differ after a step"
+        );
+    }
+}
+
+#[test]
+fn weights_of_another_tagger_are_refused_with_a_reason() {
+    let all: Vec<_> = taggers().collect();
+    for from in &all {
+        let folder = saved(learner(from.as_ref(), 1).as_ref());
+        for into in all.iter().filter(|into| into.name() != from.name()) {
+            let place = format!("{} into {}", from.name(), into.name());
+            let mut learner = learner(into.as_ref(), 2);
+            let before = files(learner.as_ref());
+            for error in [learner.load(folder.path()), learner.load_weights(folder.path())] {
+                let error = error.expect_err(&place).to_string();
+                let reasons = ["is missing", "has shape", "not a part of this network"];
+                assert!(
+                    error.contains(WEIGHTS) && reasons.iter().any(|reason| error.contains(reason)),
+                    "{place}: {error}"
+                );
+            }
+            assert!(files(learner.as_ref()) == before, "{place} changed the learner");
+        }
+    }
+}
+
+#[test]
+fn damaged_files_are_errors_and_change_nothing() {
+    for tagger in taggers() {
+        let name = tagger.name();
+        let mut learner = learner(tagger.as_ref(), 2);
+        let before = files(learner.as_ref());
+        for file in ["weights.safetensors", "optimizer.safetensors"] {
+            let folder = saved(trained(tagger.as_ref()).as_ref());
+            let path = folder.path().join(file);
+            let whole = std::fs::read(&path).unwrap();
+            let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+            let mut endless = whole.clone();
+            endless[..8].fill(0xff);
+            let mut not_a_number = whole.clone();
+            not_a_number[header..header + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+            let lengths = [
+                0,
+                4,
+                8,
+                9,
+                header - 1,
+                header,
+                header + 3,
+                whole.len() / 2,
+                whole.len() - 1,
+            ];
+            let mut damaged: Vec<Vec<u8>> = lengths.iter().map(|&n| whole[..n].to_vec()).collect();
+            damaged.extend([endless, not_a_number]);
+            for (i, bytes) in damaged.iter().enumerate() {
+                std::fs::write(&path, bytes).unwrap();
+                let place = format!("{name}, {file}, damage {i}");
+                let error = learner.load(folder.path()).expect_err(&place).to_string();
+                assert!(error.contains(file), "{place}: {error}");
+                assert!(files(learner.as_ref()) == before, "{place} changed the learner");
+            }
+            std::fs::remove_file(&path).unwrap();
+            let error = learner.load(folder.path()).expect_err(name).to_string();
+            assert!(error.contains(file), "{name}, no {file}: {error}");
+            assert!(
+                files(learner.as_ref()) == before,
+                "{name} without {file} changed the learner"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for tagger in taggers() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut learner = learner(tagger.as_ref(), 5);
+                // Some 2,000 rows a batch, more than one thread's share of any kernel.
+                let batch = batch(tagger.as_ref(), &jets(Part::Train, 48));
+                let losses: Vec<u64> = (0..5)
+                    .map(|step| learner.step(&batch, update(step)).unwrap().to_bits())
+                    .collect();
+                (losses, bits(&learner.score(&batch).unwrap()), files(learner.as_ref()))
+            })
+        };
+        assert!(run(1) == run(3), "{} depends on the number of threads", tagger.name());
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_changes_nothing() {
+    for tagger in taggers() {
+        let mut learner = trained(tagger.as_ref());
+        let before = files(learner.as_ref());
+        let good = batch(tagger.as_ref(), &jets(Part::Train, 10));
+        let mut label = good.clone();
+        label.labels[3] = f32::NAN;
+        let mut weight = good.clone();
+        weight.weights = Some([&[f32::NAN], &[1.0; 9][..]].concat());
+        let mut feature = good.clone();
+        match &mut feature.view {
+            View::Jagged(view) => view.rows[5] = f32::NAN,
+            View::Dense(view) => view.values[5] = f32::NAN,
+        }
+        for (what, bad) in [("label", label), ("weight", weight), ("feature", feature)] {
+            let place = format!("{}, {what}", tagger.name());
+            let loss = learner.step(&bad, update(3)).unwrap();
+            assert!(!loss.is_finite(), "{place}: loss {loss}");
+            assert!(files(learner.as_ref()) == before, "{place} changed the learner");
+        }
+    }
+}

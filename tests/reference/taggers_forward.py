@@ -1,0 +1,198 @@
+"""Scores, loss and one optimizer step of the taggers, by PyTorch in f64.
+
+    python tests/reference/taggers_forward.py
+
+Needs numpy, pyarrow, torch and safetensors. The networks are those of `peers/models.py` with `masked=True`, where
+padding enters nothing; widths are small so that the files are. Weights are random, and so are the normalizations'
+gammas (some negative), betas and running statistics. The batch is real jets of `samples/top_sample.parquet`, among
+them one cut to a single constituent, one cut to three (fewer than any block's k + 1) and, for the point clouds, one
+without any. Their directions are moved by up to 0.001: constituents sit on the cells of a calorimeter, so that many
+pairs are equally far apart, and which of two equally near neighbors enters is each implementation's own choice. Their
+views are those of `physics_views.py`.
+
+Writes data/taggers_forward/NAME/, one folder a case, all numbers f32 in our names and shapes (weights are [in, out]):
+
+  weights.safetensors    what the network starts from
+  expected.safetensors   `rows`, `offsets` and `labels` of the batch;
+                         `log_odds` [B] while scoring, `loss` [1] while training without dropout;
+                         `gradient.*` of that loss; `adam.*`, weights and statistics after one step at 1e-3;
+                         `smooth.log_odds`, scores after one step, instead, of an Adam with learning rate and epsilon 1,
+                         which moves each weight by g / (|g| + 1)
+
+`particlenet-lite` is the published network; of its step only `smooth.log_odds` is kept, the rest would be large.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from safetensors.numpy import save_file
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+sys.path += [str(HERE), str(ROOT / "peers")]
+
+import models
+import physics_views
+
+torch.set_default_dtype(torch.float64)
+
+JETS = [(row, None) for row in range(9)] + [(9, 1), (10, 3), (11, 0), (12, None)]
+"""Rows of the sample, and how many constituents are kept of each."""
+
+
+def jets():
+    table = pq.read_table(ROOT / "samples" / "top_sample.parquet").slice(0, 13).to_pydict()
+    draws = np.random.default_rng(1)
+    for row, keep in JETS:
+        pt, eta, phi = (np.array(table[f"constituent_{c}"][row], dtype=np.float64)[:keep] for c in ("pt", "eta", "phi"))
+        eta, phi = (angle + draws.uniform(-1e-3, 1e-3, len(pt)) for angle in (eta, phi))
+        yield np.stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)]), table["label"][row]
+
+
+def nearest_without_ties(points, mask, k, search=models.nearest):
+    """The search of the peers, where the k-th neighbor is nearer than the next by far more than f32 rounding."""
+    distance = torch.cdist(points, points).square() + torch.diag(torch.full((points.shape[1],), torch.inf))
+    ordered = distance.masked_fill(~mask.unsqueeze(1), torch.inf)[mask].sort(-1).values
+    last, following = (ordered[ordered[:, k].isfinite()][:, i] for i in (k - 1, k))
+    assert ((following - last) > 1e-5 * following).all(), "two neighbors are equally near; move the jets otherwise"
+    return search(points, mask, k)
+
+
+models.nearest = nearest_without_ties
+
+VIEWS = {
+    "topodnn": (lambda v: physics_views.topodnn(v).reshape(1, 90), 90),
+    "cloud": (lambda v: physics_views.pfn(v, True), 3),
+    "kinematic": (physics_views.particlenet, 7),
+}
+
+
+def batch(view):
+    """Rows [R, C] in f32, offsets [B + 1] and labels [B]; an empty jet has no vector for TopoDNN to read."""
+    compute, width = VIEWS[view]
+    rows, labels = [np.zeros((0, width))], []
+    lengths = [0]
+    for v, label in jets():
+        if v.shape[1] > 0 or view != "topodnn":
+            rows.append(compute(v) if v.shape[1] > 0 else rows[0])
+            lengths.append(len(rows[-1]))
+            labels.append(label)
+    return np.concatenate(rows).astype(np.float32), np.cumsum(lengths), np.array(labels)
+
+
+def padded(rows, offsets):
+    """[B, P, C] in f64, as the peers read it."""
+    width = np.diff(offsets).max()
+    x = np.zeros((len(offsets) - 1, width, rows.shape[1]))
+    for b, (start, end) in enumerate(zip(offsets, offsets[1:])):
+        x[b, : end - start] = rows[start:end]
+    return torch.from_numpy(x[:, 0] if width == 1 else x)
+
+
+def topodnn():
+    model = models.TopoDnn()
+    model.net = models._dense([90, 20, 6, 1], models._glorot)
+    return model, dense("dense", model.net)
+
+
+def flow(model, n_in):
+    model.phi = torch.nn.Sequential(models._dense([n_in, 16, 20, 36], models._he), torch.nn.ReLU())
+    model.f = models._dense([36, 16, 8, 2], models._he)
+    return model, dense("phi", model.phi[0]) | dense("f", model.f)
+
+
+def particlenet(blocks, hidden):
+    model = models.ParticleNet(blocks, hidden, masked=True)
+    names = normalization("norm", "norm.0", model.norm)
+    for i, block in enumerate(model.blocks):
+        layers = [*zip(block.linears, block.norms), (block.shortcut, block.shortcut_norm)]
+        for l, (linear, norm) in enumerate(layers):
+            name = f"block{i}.shortcut" if linear is block.shortcut else f"block{i}.{l}"
+            names[f"{name}.weight"] = linear.weight
+            names |= normalization(name, f"block{i}.{l}", norm)
+    model.head[2].p = 0.0
+    return model, names | dense("hidden", [model.head[0]]) | dense("out", [model.head[3]])
+
+
+def dense(name, layers):
+    linears = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
+    return {f"{name}.{l}.{kind}": getattr(linear, kind) for l, linear in enumerate(linears) for kind in ("weight", "bias")}
+
+
+def normalization(name, running, norm):
+    return {f"{name}.gamma": norm.weight, f"{name}.beta": norm.bias,
+            f"{running}.running_mean": norm.running_mean, f"{running}.running_variance": norm.running_var}
+
+
+CASES = {
+    "topodnn": (topodnn, "topodnn"),
+    "efn": (lambda: flow(models.Efn(masked=True), 2), "cloud"),
+    "pfn": (lambda: flow(models.Pfn(masked=True), 3), "cloud"),
+    "particlenet": (lambda: particlenet([(3, (8, 8)), (5, (12, 37))], 10), "kinematic"),
+    "particlenet-lite": (lambda: particlenet([(7, (32,) * 3), (7, (64,) * 3)], 128), "kinematic"),
+}
+
+
+def start(build):
+    """The network with its weights and statistics drawn, rounded to f32 so that both sides start from the same."""
+    model, names = build()
+    draws = np.random.default_rng(20)
+    ranges = {"gamma": (-0.5, 1.5), "running_mean": (-0.5, 0.5), "running_variance": (0.5, 2.0)}
+    for name, tensor in names.items():
+        bound = (6.0 / sum(tensor.shape)) ** 0.5 if name.endswith("weight") else 0.3
+        low, high = ranges.get(name.split(".")[-1], (-bound, bound))
+        drawn = draws.uniform(low, high, tuple(tensor.shape)).astype(np.float32)
+        tensor.data.copy_(torch.from_numpy(drawn))
+    return model, names
+
+
+def values(prefix, tensors):
+    """In our shapes; a linear layer of PyTorch holds [out, in]."""
+    arrays = {prefix + name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
+    return {name: np.ascontiguousarray(v.T if v.ndim == 2 else v) for name, v in arrays.items()}
+
+
+def log_odds(model, x):
+    with torch.no_grad():
+        logits = model.eval()(x)
+    odds = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+    return odds.numpy().astype(np.float32)
+
+
+def step(build, x, labels, **settings):
+    """Model, tensors by name and loss after one step of Adam; gradients stay with the tensors."""
+    model, names = start(build)
+    loss = models.loss(model.train()(x), labels)
+    loss.backward()
+    torch.optim.Adam(model.parameters(), **settings).step()
+    return model, names, loss.item()
+
+
+def main():
+    for name, (build, view) in CASES.items():
+        rows, offsets, labels = batch(view)
+        x, y = padded(rows, offsets), torch.from_numpy(labels)
+        model, names = start(build)
+        weights = values("", names)
+        expected = {"rows": rows, "offsets": offsets, "labels": labels}
+        expected = {key: array.astype(np.float32) for key, array in expected.items()}
+        expected["log_odds"] = log_odds(model, x)
+        smooth, _, loss = step(build, x, y, lr=1.0, eps=1.0)
+        expected["loss"] = np.array([loss], dtype=np.float32)
+        expected["smooth.log_odds"] = log_odds(smooth, x)
+        if name != "particlenet-lite":
+            _, moved, _ = step(build, x, y, lr=1e-3)
+            gradients = {key: t.grad for key, t in moved.items() if t.grad is not None}
+            expected |= values("gradient.", gradients) | values("adam.", moved)
+        folder = HERE / "data" / "taggers_forward" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(weights, folder / "weights.safetensors")
+        save_file(expected, folder / "expected.safetensors")
+        print(f"{name:<18}{loss:.4f}  {np.array2string(expected['log_odds'], precision=3, max_line_width=200)}")
+
+
+if __name__ == "__main__":
+    main()
