@@ -30,7 +30,7 @@ pub struct CatalogueEntry {
     /// Where the files lie: an address to which `/NAME` is added.
     pub base_url: Option<&'static str>,
     /// Licence, or that it is not known.
-    pub licence: &'static str,
+    pub license: &'static str,
     /// How to cite it.
     pub citation: &'static str,
     /// Persistent identifier.

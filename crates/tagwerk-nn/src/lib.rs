@@ -18,7 +18,7 @@
 //! # What it costs
 //!
 //! A kernel and its plain twin say the same thing twice; a property test holds them together, values and gradients.
-//! Neighbour search and running statistics go through the host on GPUs too, one synchronization a block.
+//! Neighbor search and running statistics go through the host on GPUs too, one synchronization a block.
 
 pub mod device;
 mod error;

@@ -66,9 +66,19 @@ impl Adam {
         self.steps
     }
 
-    /// One step along `gradients`.
+    /// Takes over moments that were read from a file.
+    pub fn restore(&mut self, moments: Moments) {
+        (self.moments, self.steps) = (moments.moments, moments.steps);
+    }
+
+    /// One step along `gradients`; the noted statistics of normalizations now count.
     pub fn step(&mut self, network: &mut (impl Parts + ?Sized), gradients: &Gradients, learning_rate: f64) {
         self.steps += 1;
+        for part in network.parts_mut() {
+            if let PartMut::Running(running) = part {
+                running.commit();
+            }
+        }
         let step = AdamStep {
             learning_rate,
             beta1: self.config.beta1,
@@ -106,6 +116,13 @@ impl Adam {
             (*first, *second) = (m, v);
         }
     }
+}
+
+/// Adam's state as read from a file and checked, not yet in use.
+#[derive(Debug)]
+pub struct Moments {
+    pub(crate) steps: u64,
+    pub(crate) moments: Vec<(Tensor<1>, Tensor<1>)>,
 }
 
 /// The blocks of a network, in order.

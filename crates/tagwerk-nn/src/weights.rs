@@ -6,7 +6,7 @@
 use crate::error::NnError;
 use crate::layers::{Part, PartMut, Parts};
 use crate::ops;
-use crate::optimizer::Adam;
+use crate::optimizer::{Adam, Moments};
 use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -63,8 +63,11 @@ fn write(path: &Path, tensors: &[Named], metadata: HashMap<String, String>) -> R
     })
 }
 
+/// Shape and values of each tensor by name, and the file's metadata.
+type Contents = (HashMap<String, (Vec<usize>, Vec<f32>)>, HashMap<String, String>);
+
 /// Reads all tensors of `path` and its metadata.
-fn read(path: &Path) -> Result<(HashMap<String, (Vec<usize>, Vec<f32>)>, HashMap<String, String>), NnError> {
+fn read(path: &Path) -> Result<Contents, NnError> {
     let weights = |reason: String| NnError::Weights {
         path: path.to_path_buf(),
         reason,
@@ -173,11 +176,12 @@ pub fn save_optimizer(adam: &Adam, path: &Path) -> Result<(), NnError> {
     )
 }
 
-/// Reads what [`save_optimizer`] wrote, bit for bit.
+/// Reads what [`save_optimizer`] wrote, bit for bit, and checks it against the moments of `adam`, which
+/// [`Adam::restore`] then replaces: a caller reads all its files before it changes anything.
 ///
 /// # Errors
-/// [`NnError::Weights`] if it does not belong to this network.
-pub fn load_optimizer(adam: &mut Adam, path: &Path) -> Result<(), NnError> {
+/// [`NnError::Weights`] if it does not belong to this network or holds a value that is no number.
+pub fn read_optimizer(adam: &Adam, path: &Path) -> Result<Moments, NnError> {
     let (mut found, metadata) = read(path)?;
     let weights = |reason: String| NnError::Weights {
         path: path.to_path_buf(),
@@ -191,16 +195,22 @@ pub fn load_optimizer(adam: &mut Adam, path: &Path) -> Result<(), NnError> {
     for (i, (first, second)) in adam.moments.iter().enumerate() {
         let mut take = |name: &str, like: &Tensor<1>| {
             let [n] = like.dims();
-            match found.remove(&format!("{i}.{name}")) {
-                Some((_, values)) if values.len() == n => {
-                    Ok(Tensor::from_data(TensorData::new(values, [n]), &like.device()))
+            let name = format!("{i}.{name}");
+            match found.remove(&name) {
+                Some((_, values)) if values.len() != n => {
+                    Err(weights(format!("{name} has {} values, not {n}", values.len())))
                 }
-                Some((_, values)) => Err(weights(format!("{i}.{name} has {} values, not {n}", values.len()))),
-                None => Err(weights(format!("{i}.{name} is missing: is this the same network?"))),
+                Some((_, values)) => match values.iter().find(|v| !v.is_finite()) {
+                    Some(bad) => Err(weights(format!("{name} holds the value {bad}"))),
+                    None => Ok(Tensor::from_data(TensorData::new(values, [n]), &like.device())),
+                },
+                None => Err(weights(format!("{name} is missing: is this the same network?"))),
             }
         };
         moments.push((take("first", first)?, take("second", second)?));
     }
-    (adam.moments, adam.steps) = (moments, steps);
-    Ok(())
+    match found.keys().next() {
+        Some(name) => Err(weights(format!("{name} is not a part of this network"))),
+        None => Ok(Moments { steps, moments }),
+    }
 }

@@ -66,6 +66,14 @@ pub enum TaggerError {
         /// What is missing.
         reason: String,
     },
+    /// A folder that cannot be written.
+    #[error("cannot write into {path}: {source}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// From the data.
     #[error(transparent)]
     DataSet(#[from] tagwerk_data::DataError),

@@ -226,6 +226,16 @@ pub fn landscape(
     let clock = SystemClock::new();
     let runs = config.runs(&config.name)?;
     let dataset = config.data.open()?;
+    // Before any work: hours of training must not end in a folder that cannot be written.
+    let unwritable = |source| TaggerError::Folder {
+        path: folder.to_path_buf(),
+        source,
+    };
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    let probe = folder.join(".write-probe.tmp");
+    std::fs::write(&probe, b"")
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(unwritable)?;
     let checksums = checksums(&dataset)?;
     let mut views: BTreeMap<String, Views> = BTreeMap::new();
     for run in &runs {

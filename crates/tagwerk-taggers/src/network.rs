@@ -155,8 +155,11 @@ impl<N: Network> Learner for NetworkLearner<N> {
     }
 
     fn load(&mut self, dir: &Path) -> Result<(), LearnerError> {
+        // Both files are read and checked before either changes anything.
+        let moments = weights::read_optimizer(&self.adam, &dir.join(OPTIMIZER)).map_err(LearnerError::wrap)?;
         weights::load(&mut self.network, &dir.join(WEIGHTS)).map_err(LearnerError::wrap)?;
-        weights::load_optimizer(&mut self.adam, &dir.join(OPTIMIZER)).map_err(LearnerError::wrap)
+        self.adam.restore(moments);
+        Ok(())
     }
 
     fn load_weights(&mut self, dir: &Path) -> Result<(), LearnerError> {

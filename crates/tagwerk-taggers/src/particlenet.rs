@@ -28,7 +28,7 @@ const POINTS: std::ops::Range<usize> = 2..4;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockConfig {
-    /// Neighbours of a constituent.
+    /// Neighbors of a constituent.
     pub k: usize,
     /// Output channels of the layers of the edge function.
     pub widths: Vec<usize>,

@@ -111,7 +111,7 @@ pub(crate) fn merged_training(
     }
     table
         .try_into()
-        .map_err(|e: toml::de::Error| fail(e.message().to_string()))
+        .map_err(|e: toml::de::Error| fail(e.to_string().trim_end().to_string()))
 }
 
 /// What a training gave.

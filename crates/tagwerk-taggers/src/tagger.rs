@@ -63,6 +63,6 @@ pub(crate) fn config_of<C: serde::de::DeserializeOwned>(tagger: &str, table: &to
         .try_into()
         .map_err(|e: toml::de::Error| TaggerError::Settings {
             tagger: tagger.to_string(),
-            reason: e.message().to_string(),
+            reason: e.to_string().trim_end().to_string(),
         })
 }

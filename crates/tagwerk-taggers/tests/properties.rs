@@ -1,5 +1,5 @@
 //! What every tagger of the registry promises, whatever its network.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
@@ -249,50 +249,59 @@ fn weights_of_another_tagger_are_refused_with_a_reason() {
     }
 }
 
-#[test]
-fn damaged_files_are_errors_and_change_nothing() {
+/// Loads a save of another training of which `file` is cut short, made up, without numbers, or gone.
+fn refuses_damage_to(file: &str) {
     for tagger in taggers() {
-        let name = tagger.name();
         let mut learner = learner(tagger.as_ref(), 2);
         let before = files(learner.as_ref());
-        for file in ["weights.safetensors", "optimizer.safetensors"] {
-            let folder = saved(trained(tagger.as_ref()).as_ref());
-            let path = folder.path().join(file);
-            let whole = std::fs::read(&path).unwrap();
-            let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
-            let mut endless = whole.clone();
-            endless[..8].fill(0xff);
-            let mut not_a_number = whole.clone();
-            not_a_number[header..header + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-            let lengths = [
-                0,
-                4,
-                8,
-                9,
-                header - 1,
-                header,
-                header + 3,
-                whole.len() / 2,
-                whole.len() - 1,
-            ];
-            let mut damaged: Vec<Vec<u8>> = lengths.iter().map(|&n| whole[..n].to_vec()).collect();
-            damaged.extend([endless, not_a_number]);
-            for (i, bytes) in damaged.iter().enumerate() {
-                std::fs::write(&path, bytes).unwrap();
-                let place = format!("{name}, {file}, damage {i}");
-                let error = learner.load(folder.path()).expect_err(&place).to_string();
-                assert!(error.contains(file), "{place}: {error}");
-                assert!(files(learner.as_ref()) == before, "{place} changed the learner");
+        let folder = saved(trained(tagger.as_ref()).as_ref());
+        let path = folder.path().join(file);
+        let whole = std::fs::read(&path).unwrap();
+        let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+        let ends = [
+            0,
+            4,
+            8,
+            9,
+            header - 1,
+            header,
+            header + 3,
+            whole.len() / 2,
+            whole.len() - 1,
+        ];
+        let mut damaged: Vec<_> = ends
+            .iter()
+            .map(|&end| (format!("cut at {end}"), Some(whole[..end].to_vec())))
+            .collect();
+        let mut with = |what: &str, place: std::ops::Range<usize>, bytes: &[u8]| {
+            let mut file = whole.clone();
+            file[place].copy_from_slice(bytes);
+            damaged.push((what.into(), Some(file)));
+        };
+        with("endless header", 0..8, &[0xff; 8]);
+        with("value NaN", header..header + 4, &f32::NAN.to_le_bytes());
+        damaged.push(("missing".into(), None));
+        for (what, bytes) in damaged {
+            let place = format!("{}, {file}, {what}", tagger.name());
+            match bytes {
+                Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
             }
-            std::fs::remove_file(&path).unwrap();
-            let error = learner.load(folder.path()).expect_err(name).to_string();
-            assert!(error.contains(file), "{name}, no {file}: {error}");
-            assert!(
-                files(learner.as_ref()) == before,
-                "{name} without {file} changed the learner"
-            );
+            let error = learner.load(folder.path()).expect_err(&place).to_string();
+            assert!(error.contains(file), "{place}: {error}");
+            assert!(files(learner.as_ref()) == before, "{place}: the learner has changed");
         }
     }
+}
+
+#[test]
+fn a_damaged_weights_file_is_an_error_and_changes_nothing() {
+    refuses_damage_to(WEIGHTS);
+}
+
+#[test]
+fn a_damaged_optimizer_file_is_an_error_and_changes_nothing() {
+    refuses_damage_to("optimizer.safetensors");
 }
 
 #[test]
@@ -314,26 +323,29 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
-#[test]
-fn a_loss_that_is_no_number_changes_nothing() {
+/// A step on ten jets of which `spoil` made one worthless: the loss says so, and nothing that is saved has changed.
+fn ignores_a_step_with(spoil: fn(&mut Batch)) {
     for tagger in taggers() {
+        let name = tagger.name();
         let mut learner = trained(tagger.as_ref());
         let before = files(learner.as_ref());
-        let good = batch(tagger.as_ref(), &jets(Part::Train, 10));
-        let mut label = good.clone();
-        label.labels[3] = f32::NAN;
-        let mut weight = good.clone();
-        weight.weights = Some([&[f32::NAN], &[1.0; 9][..]].concat());
-        let mut feature = good.clone();
-        match &mut feature.view {
-            View::Jagged(view) => view.rows[5] = f32::NAN,
-            View::Dense(view) => view.values[5] = f32::NAN,
-        }
-        for (what, bad) in [("label", label), ("weight", weight), ("feature", feature)] {
-            let place = format!("{}, {what}", tagger.name());
-            let loss = learner.step(&bad, update(3)).unwrap();
-            assert!(!loss.is_finite(), "{place}: loss {loss}");
-            assert!(files(learner.as_ref()) == before, "{place} changed the learner");
-        }
+        let mut batch = batch(tagger.as_ref(), &jets(Part::Train, 10));
+        spoil(&mut batch);
+        let loss = learner.step(&batch, update(3)).unwrap();
+        assert!(!loss.is_finite(), "{name}: loss {loss}");
+        assert!(files(learner.as_ref()) == before, "{name}: the learner has changed");
     }
+}
+
+#[test]
+fn a_loss_that_is_no_number_changes_nothing() {
+    ignores_a_step_with(|batch| batch.weights = Some([&[f32::NAN], &[1.0; 9][..]].concat()));
+}
+
+#[test]
+fn a_feature_that_is_no_number_changes_nothing() {
+    ignores_a_step_with(|batch| match &mut batch.view {
+        View::Jagged(view) => view.rows[5] = f32::NAN,
+        View::Dense(view) => view.values[5] = f32::NAN,
+    });
 }

@@ -59,7 +59,7 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     files: &[],
     rows: [6_000, 2_000, 2_000],
     base_url: None,
-    licence: "MIT OR Apache-2.0, as Tagwerk",
+    license: "MIT OR Apache-2.0, as Tagwerk",
     citation: "as Tagwerk",
     doi: None,
     convert: "nothing to do",

@@ -79,7 +79,7 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     ],
     rows: [1_211_000, 403_000, 404_000],
     base_url: Some("https://zenodo.org/records/2603256/files"),
-    licence: "not known here: see the Zenodo record before redistributing",
+    license: "not known here: see the Zenodo record before redistributing",
     citation: "G. Kasieczka, T. Plehn, J. Thompson, M. Russel, Top Quark Tagging Reference Dataset, v0 (2018_03_27), Zenodo (2019), \
                doi:10.5281/zenodo.2603256; G. Kasieczka, T. Plehn (eds.) et al., The Machine Learning Landscape of Top Taggers, \
                SciPost Phys. 7, 014 (2019), arXiv:1902.09914",

@@ -254,6 +254,7 @@ fn pool(out: &mut [f32], y: &[f32], pooling: Pooling, tile: &Tile, c: usize) {
 }
 
 /// The gradients of [`forward`]: of the packed parameters, and of `x` if `input_gradient`.
+#[allow(clippy::too_many_arguments)]
 pub fn backward(
     spec: &ChainSpec,
     parameters: &[f32],

@@ -1,5 +1,7 @@
 //! Single-threaded matrix products on slices; parallelism is over tiles, one level up.
 
+use super::simd;
+
 /// A matrix view: `data[r * row_stride + c * col_stride]`.
 #[derive(Clone, Copy)]
 pub struct Mat<'a> {
@@ -102,10 +104,15 @@ pub fn affine(y: &mut [f32], x: &[f32], w: &[f32], b: &[f32], relu: bool, rows: 
     } else {
         matmul(y, false, Mat::new(x, rows, c_in), Mat::new(w, c_in, c_out));
     }
-    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     for row in y.chunks_exact_mut(c_out) {
-        for (y, b) in row.iter_mut().zip(b) {
-            *y = (*y + b).max(floor);
+        if relu {
+            for (y, b) in row.iter_mut().zip(b) {
+                *y = simd::relu(*y + b);
+            }
+        } else {
+            for (y, b) in row.iter_mut().zip(b) {
+                *y += b;
+            }
         }
     }
 }

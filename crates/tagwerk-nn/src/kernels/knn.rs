@@ -1,19 +1,19 @@
-//! The k nearest neighbours of each constituent among those of its own jet.
+//! The k nearest neighbors of each constituent among those of its own jet.
 
 use super::gemm::{Mat, matmul};
 use super::partition;
 
-/// Directed edges of a batch: row `i` looks at its neighbours `sources[offsets[i] .. offsets[i + 1]]`, nearest first.
+/// Directed edges of a batch: row `i` looks at its neighbors `sources[offsets[i] .. offsets[i + 1]]`, nearest first.
 ///
-/// A constituent is not its own neighbour. A jet of `n` constituents gives each at most `n - 1` neighbours: a jet with
+/// A constituent is not its own neighbor. A jet of `n` constituents gives each at most `n - 1` neighbors: a jet with
 /// fewer than `k + 1` has fewer edges, never padded ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Neighbors {
-    /// Largest number of neighbours a row, `K`.
+    /// Largest number of neighbors a row, `K`.
     pub k: usize,
     /// Edge offsets, `[R + 1]`.
     pub offsets: Vec<usize>,
-    /// Row of the neighbour, `[E]`.
+    /// Row of the neighbor, `[E]`.
     pub sources: Vec<u32>,
 }
 
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_stay_inside_their_jet_and_short_jets_have_fewer() {
+    fn neighbors_stay_inside_their_jet_and_short_jets_have_fewer() {
         // Two jets on a line: three points and one point; k = 2.
         let points = [0.0, 1.0, 5.0, 0.1];
         let found = k_nearest(&points, 1, &[0, 3, 3, 4], 2);

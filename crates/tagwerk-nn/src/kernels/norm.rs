@@ -55,11 +55,11 @@ impl Statistics {
         let n = self.count.max(1) as f64;
         let mut map = Gradient::default();
         let (mut d_gamma, mut d_beta) = (Vec::new(), Vec::new());
-        for c in 0..gamma.len() {
+        for (c, &gamma) in gamma.iter().enumerate() {
             let inverse = 1.0 / (f64::from(self.variance[c]) + EPSILON).sqrt();
             let mean = f64::from(self.mean[c]);
             let along = inverse * (sums.weighted[c] - mean * sums.plain[c]); // sum of d_y x_hat
-            let scale = f64::from(gamma[c]) * inverse;
+            let scale = f64::from(gamma) * inverse;
             let slope = scale * along / n * inverse;
             map.scale.push(scale as f32);
             map.slope.push(slope as f32);

@@ -36,7 +36,7 @@ impl BatchNorm {
         }
     }
 
-    /// Normalizes; while training, the running statistics take in the batch.
+    /// Normalizes; while training, the batch's statistics are noted for the running ones.
     ///
     /// # Shapes
     /// - `x`: `[R, C]`; returns `[R, C]`
@@ -45,7 +45,7 @@ impl BatchNorm {
         match pass {
             Pass::Training { .. } => {
                 let (y, statistics) = ops::batch_norm_training(x, parameters);
-                self.running.update([&statistics]);
+                self.running.note([&statistics]);
                 y
             }
             Pass::Scoring => ops::batch_norm_scoring(x, parameters, &self.running.statistics()[0]),

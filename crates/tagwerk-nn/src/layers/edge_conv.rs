@@ -21,7 +21,7 @@ pub struct EdgeConvConfig {
     pub input: usize,
     /// Output channels of each layer of the edge function.
     pub widths: Vec<usize>,
-    /// Neighbours of a node.
+    /// Neighbors of a node.
     pub k: usize,
     /// How weights start; gammas start at 1, betas at 0. There are no biases: normalizations follow.
     pub init: Init,
@@ -106,12 +106,12 @@ pub struct EdgeConv {
 }
 
 impl EdgeConv {
-    /// The neighbours of each row, nearest in `points: [R, D]`.
+    /// The neighbors of each row, nearest in `points: [R, D]`.
     pub fn neighbors(&self, points: &Tensor<2>, segments: &Segments) -> Arc<Neighbors> {
         ops::k_nearest(points, segments, self.k)
     }
 
-    /// Applies the block on given neighbours; while training, the running statistics take in the batch.
+    /// Applies the block on given neighbors; while training, the batch's statistics are noted for the running ones.
     ///
     /// # Shapes
     /// - `x`: `[R, C_in]`; returns `[R, C_out]`
@@ -122,7 +122,7 @@ impl EdgeConv {
                 let (y, statistics) =
                     ops::edge_conv_training(x, parameters, &self.spec, segments, graph, &self.workspace);
                 self.running
-                    .update(statistics.layers.iter().chain([&statistics.shortcut]));
+                    .note(statistics.layers.iter().chain([&statistics.shortcut]));
                 y
             }
             Pass::Scoring => {

@@ -10,6 +10,8 @@ pub struct Running {
     name: String,
     momentum: f32,
     statistics: Vec<Statistics>,
+    /// Of the last training batch, until its step is taken.
+    pending: Vec<Statistics>,
 }
 
 impl Running {
@@ -27,6 +29,7 @@ impl Running {
             name: name.to_string(),
             momentum,
             statistics,
+            pending: Vec::new(),
         }
     }
 
@@ -45,9 +48,14 @@ impl Running {
         &mut self.statistics
     }
 
-    /// Takes in the statistics of a batch. A batch of nothing says nothing.
-    pub fn update<'a>(&mut self, batch: impl IntoIterator<Item = &'a Statistics>) {
-        for (running, batch) in self.statistics.iter_mut().zip(batch) {
+    /// Notes the statistics of a batch. They count once its step is taken: [`Running::commit`].
+    pub fn note<'a>(&mut self, batch: impl IntoIterator<Item = &'a Statistics>) {
+        self.pending = batch.into_iter().cloned().collect();
+    }
+
+    /// Takes in the noted batch. A batch of nothing says nothing.
+    pub fn commit(&mut self) {
+        for (running, batch) in self.statistics.iter_mut().zip(self.pending.drain(..)) {
             if batch.count == 0 {
                 continue;
             }
@@ -71,11 +79,17 @@ mod tests {
     fn running_statistics_follow_pytorch() {
         // torch.nn.BatchNorm1d(1) after one batch [1, 3]: mean 0 + 0.1 * 2, var 1 + 0.1 * (2 - 1).
         let mut running = Running::new("bn", &[1], 0.1);
-        running.update(&[Statistics {
+        running.note(&[Statistics {
             mean: vec![2.0],
             variance: vec![1.0],
             count: 2,
         }]);
+        assert_eq!(
+            running.statistics()[0].mean[0],
+            0.0,
+            "a batch without its step changes nothing"
+        );
+        running.commit();
         assert!((running.statistics()[0].mean[0] - 0.2).abs() < 1e-7);
         assert!((running.statistics()[0].variance[0] - 1.1).abs() < 1e-7);
     }

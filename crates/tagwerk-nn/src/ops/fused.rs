@@ -2,7 +2,7 @@
 //!
 //! Each operation has three faces: on `Flex` it only computes; on `Autodiff<Flex>` it also saves what its hand-written
 //! backward needs; and a function on [`Tensor`] calls it through Burn's run-time dispatch. What is not differentiated
-//! (offsets, neighbours, row weights, statistics) travels beside the tensors in a call struct.
+//! (offsets, neighbors, row weights, statistics) travels beside the tensors in a call struct.
 
 use crate::kernels::adam::{self, AdamStep};
 use crate::kernels::chain::{self, ChainSpec, Pooling};

@@ -97,9 +97,9 @@ pub fn batch_norm_scoring(x: Tensor<2>, parameters: Tensor<1>, statistics: &Stat
     plain::batch_norm_scoring(x, parameters, statistics)
 }
 
-/// The `k` nearest neighbours of each row within its jet, in all `C` channels.
+/// The `k` nearest neighbors of each row within its jet, in all `C` channels.
 ///
-/// Neighbours are a discrete choice: no gradient flows through it. The distances are read back to the host, where each
+/// Neighbors are a discrete choice: no gradient flows through it. The distances are read back to the host, where each
 /// jet is a small dense problem.
 pub fn k_nearest(points: &Tensor<2>, segments: &Segments, k: usize) -> Arc<Neighbors> {
     let [_, c] = points.dims();

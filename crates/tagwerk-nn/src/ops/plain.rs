@@ -3,6 +3,9 @@
 //! Burn differentiates these itself. They are the definition the fused kernels are tested against: written for clarity,
 //! with gathered edges `[E, C]` where the CPU kernels use tiles.
 
+// Burn slices one dimension with an array of one range.
+#![allow(clippy::single_range_in_vec_init)]
+
 use super::AdamStep;
 use crate::kernels::chain::ChainSpec;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
@@ -116,7 +119,7 @@ fn norm_parameters(parameters: &Tensor<1>, gamma: Range<usize>, beta: Range<usiz
     parameters.clone().slice([gamma.start..beta.end])
 }
 
-/// Row indices of both ends of each edge, `[E]`: the row itself and its neighbour.
+/// Row indices of both ends of each edge, `[E]`: the row itself and its neighbor.
 fn edge_ends(graph: &Neighbors, device: &Device) -> (Tensor<1, Int>, Tensor<1, Int>) {
     let rows = graph.offsets.len() - 1;
     let near: Vec<i32> = (0..rows)

@@ -54,7 +54,7 @@ fn describe(entry: &CatalogueEntry) -> String {
     }
     lines.extend(entry.base_url.map(|url| format!("from: {url}")));
     lines.push(format!("use: {}", entry.convert));
-    lines.push(format!("licence: {}", entry.licence));
+    lines.push(format!("license: {}", entry.license));
     lines.push(format!("cite: {}", entry.citation));
     lines.extend(entry.doi.map(|doi| format!("doi: {doi}")));
     lines.push(String::new());

@@ -270,7 +270,7 @@ fn spread_through(
     }
 }
 
-/// Gradients of the two node parts of the first layer: an edge's gradient goes to its row and to its neighbour.
+/// Gradients of the two node parts of the first layer: an edge's gradient goes to its row and to its neighbor.
 #[allow(clippy::too_many_arguments)]
 fn first_layer(
     saved: &Saved,

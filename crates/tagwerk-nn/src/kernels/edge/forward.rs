@@ -6,7 +6,7 @@ use crate::kernels::gemm::{Mat, matmul, product};
 use crate::kernels::knn::Neighbors;
 use crate::kernels::norm::{Affine, Statistics, Sums, sums};
 use crate::kernels::partition::{self, TILE_ROWS};
-use crate::kernels::simd;
+use crate::kernels::simd::{self, relu};
 use crate::kernels::workspace::{Buffer, Workspace};
 use std::ops::Range;
 
@@ -250,7 +250,7 @@ fn node_products(spec: &EdgeSpec, parameters: &[f32], x: &[f32], workspace: &Wor
     (near, far, shortcut)
 }
 
-/// The mean over neighbours of `relu(scale y + shift)`, the shortcut, and the final ReLU, for the rows of a tile.
+/// The mean over neighbors of `relu(scale y + shift)`, the shortcut, and the final ReLU, for the rows of a tile.
 #[inline(always)]
 fn aggregate(
     out: &mut [f32],
@@ -300,14 +300,14 @@ fn aggregate_block<const W: usize>(
         for y in y.by_ref().take(degree) {
             let y = &y[at..at + W];
             for k in 0..W {
-                sum[k] += (scale[k] * y[k] + shift[k]).max(0.0);
+                sum[k] += relu(scale[k] * y[k] + shift[k]);
             }
         }
         let mean = 1.0 / degree.max(1) as f32;
         let shortcut = &shortcut[i * c + at..][..W];
         let out = &mut out[at..at + W];
         for k in 0..W {
-            out[k] = (sum[k] * mean + s_scale[k] * shortcut[k] + s_shift[k]).max(0.0);
+            out[k] = relu(sum[k] * mean + s_scale[k] * shortcut[k] + s_shift[k]);
         }
     }
 }

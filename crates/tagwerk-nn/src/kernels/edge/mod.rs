@@ -1,7 +1,7 @@
 //! EdgeConv on the edges of real constituents.
 //!
 //! Wang et al., "Dynamic Graph CNN", arXiv:1801.07829, with the block of Qu, Gouskos, "ParticleNet", arXiv:1902.08570:
-//! `y_ij = W_L relu(bn(.. relu(bn(W_1 [x_i, x_j - x_i]))))`, the mean over the neighbours j of i, a shortcut
+//! `y_ij = W_L relu(bn(.. relu(bn(W_1 [x_i, x_j - x_i]))))`, the mean over the neighbors j of i, a shortcut
 //! `bn(W_s x_i)`, and a ReLU of the sum.
 //!
 //! Three things make it cheap:

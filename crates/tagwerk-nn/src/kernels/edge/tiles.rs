@@ -3,6 +3,7 @@
 use crate::kernels::knn::Neighbors;
 use crate::kernels::norm::Affine;
 use crate::kernels::partition::{self, TILE_ROWS};
+use crate::kernels::simd::relu;
 use std::ops::Range;
 
 /// Rows of a group of jets and its tiles, each a run of rows with about [`TILE_ROWS`] edges.
@@ -65,7 +66,7 @@ pub(super) fn normalize_relu(h: &mut [f32], y: &[f32], map: &Affine) {
     let c = map.scale.len();
     for (h, y) in h.chunks_exact_mut(c).zip(y.chunks_exact(c)) {
         for (((h, y), a), b) in h.iter_mut().zip(y).zip(&map.scale).zip(&map.shift) {
-            *h = (a * y + b).max(0.0);
+            *h = relu(a * y + b);
         }
     }
 }
@@ -88,7 +89,7 @@ pub(super) fn gather_normalized(
             let far = &far[j as usize * c..][..c];
             if let Some(h) = h.next() {
                 for ((((h, p), q), a), b) in h.iter_mut().zip(near).zip(far).zip(&map.scale).zip(&map.shift) {
-                    *h = (a * (p + q) + b).max(0.0);
+                    *h = relu(a * (p + q) + b);
                 }
             }
         }
