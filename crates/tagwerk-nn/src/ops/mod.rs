@@ -1,6 +1,6 @@
 //! The differentiable operations: each is one fused kernel on the CPU and plain Burn operations elsewhere.
 //!
-//! [`fused`] registers the kernels with Burn as a backend extension of `Flex`, with hand-written backward passes;
+//! `fused` registers the kernels with Burn as a backend extension of `Flex`, with hand-written backward passes;
 //! [`plain`] writes the same mathematics in ordinary tensor operations, which Burn differentiates itself and every
 //! backend can run. The functions here choose by device. One test (`tests/agreement.rs`) holds both together, values
 //! and gradients, on random jagged batches.
