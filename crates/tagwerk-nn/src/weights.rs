@@ -102,12 +102,27 @@ pub fn save(network: &(impl Parts + ?Sized), path: &Path) -> Result<(), NnError>
     write(path, &collect(network), HashMap::new())
 }
 
+/// Weights as read from a file and checked against a network, not yet in use.
+#[derive(Debug)]
+pub struct Checked(HashMap<String, (Vec<usize>, Vec<f32>)>);
+
 /// Reads what [`save`] wrote, bit for bit. Nothing is changed unless everything fits.
 ///
 /// # Errors
-/// [`NnError::Weights`] for a missing, surplus or misshapen tensor or a non-finite value, with its name.
+/// As [`check`].
 pub fn load(network: &mut (impl Parts + ?Sized), path: &Path) -> Result<(), NnError> {
-    let (mut found, _) = read(path)?;
+    let checked = check(network, path)?;
+    apply(network, checked);
+    Ok(())
+}
+
+/// Reads what [`save`] wrote and checks it against a network, which [`apply`] then changes: a caller with several files
+/// checks them all before it changes anything.
+///
+/// # Errors
+/// [`NnError::Weights`] for a missing, surplus or misshapen tensor or a non-finite value, with its name.
+pub fn check(network: &(impl Parts + ?Sized), path: &Path) -> Result<Checked, NnError> {
+    let (found, _) = read(path)?;
     let weights = |reason: String| NnError::Weights {
         path: path.to_path_buf(),
         reason,
@@ -135,6 +150,11 @@ pub fn load(network: &mut (impl Parts + ?Sized), path: &Path) -> Result<(), NnEr
     if let Some(name) = found.keys().find(|name| !known.contains(*name)) {
         return Err(weights(format!("{name} is not a part of this network")));
     }
+    Ok(Checked(found))
+}
+
+/// Puts weights that [`check`] has checked against this very network into it.
+pub fn apply(network: &mut (impl Parts + ?Sized), Checked(mut found): Checked) {
     let mut take = |name: String| found.remove(&name).map(|(_, values)| values).unwrap_or_default();
     for part in network.parts_mut() {
         match part {
@@ -154,7 +174,6 @@ pub fn load(network: &mut (impl Parts + ?Sized), path: &Path) -> Result<(), NnEr
             }
         }
     }
-    Ok(())
 }
 
 /// Writes the optimizer's moments and step count.

@@ -156,8 +156,9 @@ impl<N: Network> Learner for NetworkLearner<N> {
 
     fn load(&mut self, dir: &Path) -> Result<(), LearnerError> {
         // Both files are read and checked before either changes anything.
+        let checked = weights::check(&self.network, &dir.join(WEIGHTS)).map_err(LearnerError::wrap)?;
         let moments = weights::read_optimizer(&self.adam, &dir.join(OPTIMIZER)).map_err(LearnerError::wrap)?;
-        weights::load(&mut self.network, &dir.join(WEIGHTS)).map_err(LearnerError::wrap)?;
+        weights::apply(&mut self.network, checked);
         self.adam.restore(moments);
         Ok(())
     }
