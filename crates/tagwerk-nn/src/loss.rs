@@ -1,6 +1,5 @@
 //! Cross entropy of a two-class network, in log space.
 
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
 
 /// The log-odds of signal, `[B]`: the difference of two logits, or the one logit itself.
@@ -27,13 +26,16 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[f32], weights: Option<&[f32]>)
     let rows = labels.len();
     let signs: Vec<f32> = labels.iter().map(|y| 1.0 - 2.0 * y).collect();
     let z = log_odds(logits) * Tensor::from_data(TensorData::new(signs, [rows]), &device);
-    let loss = relu(z.clone()) + z.abs().neg().exp().log1p();
+    // (z + |z|) / 2 is max(z, 0) with the slope 1/2 at 0, where a ReLU's would be 0 and |z|'s is 0 too: a jet whose
+    // log-odds are exactly 0 must still pull.
+    let magnitude = z.clone().abs();
+    let loss = (z + magnitude.clone()) * 0.5 + magnitude.neg().exp().log1p();
     match weights {
         None => loss.mean(),
         Some(weights) => {
             let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
             let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [rows]), &device);
-            (loss * weights).sum() / total.max(f64::MIN_POSITIVE)
+            (loss * weights).sum() / total.max(f64::from(f32::MIN_POSITIVE))
         }
     }
 }
@@ -53,6 +55,16 @@ mod tests {
         let expected = -(2.0f64.exp() / (2.0f64.exp() + 0.5f64.exp())).ln();
         assert!((f64::from(loss(vec![0.5, 2.0], 2, &[1.0])) - expected).abs() < 1e-6);
         assert!((f64::from(loss(vec![1.5], 1, &[1.0])) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_undecided_jet_still_pulls() {
+        let device = Device::flex().autodiff();
+        let logits = Tensor::<2>::from_data(TensorData::new(vec![0.0f32, 0.0], [2, 1]), &device).require_grad();
+        let gradients = cross_entropy(logits.clone(), &[1.0, 0.0], None).backward();
+        let gradient = crate::ops::floats(logits.grad(&gradients).unwrap());
+        // d/ds of the mean of softplus(-s) and softplus(s) at s = 0: -1/4 and 1/4.
+        assert_eq!(gradient, [-0.25, 0.25]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tagwerk_nn::device::is_fused;
 use tagwerk_stats::{BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TrainingInput};
 use tagwerk_train::{
     Clock, EpochMetrics, Job, JobOutcome, Observer, Outcome, RunFolder, ScoreTable, SystemClock, run_many,
@@ -236,6 +237,12 @@ pub fn landscape(
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(unwritable)?;
+    for run in &runs {
+        if run.config.training.seed == config.seed {
+            run.tagger.learner(&run.config.training, &context.device)?;
+        }
+        RunFolder::open_or_create(folder.join(run.name()), &run.config)?;
+    }
     let checksums = checksums(&dataset)?;
     let mut views: BTreeMap<String, Views> = BTreeMap::new();
     for run in &runs {
@@ -254,6 +261,13 @@ pub fn landscape(
 
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by(|&a, &b| cost(&runs[b]).total_cmp(&cost(&runs[a])).then(a.cmp(&b)));
+    // A GPU is shared best by one training at a time; cores are shared best by one training each.
+    let workers = if is_fused(&context.device) {
+        context.threads.clamp(1, runs.len())
+    } else {
+        1
+    };
+    let threads = (context.threads / workers).max(1);
     let jobs = order
         .iter()
         .map(|&i| {
@@ -278,14 +292,9 @@ pub fn landscape(
                 }
                 done
             })
+            .threads(threads)
         })
         .collect();
-    // A GPU is shared best by one training at a time; cores are shared best by one training each.
-    let workers = if context.device_name == "cpu" {
-        context.threads
-    } else {
-        1
-    };
     let outcomes = run_many(jobs, workers, &context.stop)?;
 
     let mut results: Vec<_> = (0..runs.len()).map(|_| None).collect();

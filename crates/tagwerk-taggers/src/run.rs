@@ -216,6 +216,8 @@ pub fn train(
 ) -> Result<RunResult, TaggerError> {
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
     config.training.clone().check()?;
+    // Built once to be refused here: a setting outside its limits must not leave a run folder behind.
+    tagger.learner(&config.training, &context.device)?;
     let dataset = config.data.open()?;
     let checksums = checksums(&dataset)?;
     let views = Views::compute(&config.data, &dataset, &tagger)?;

@@ -16,6 +16,7 @@ use tagwerk_report::{table_text, write_report};
 use tagwerk_taggers::{
     DataConfig, Finished, LandscapeConfig, LandscapeOutcome, SAMPLE, TaggerChoice, TaggerError, landscape, registry,
 };
+use tagwerk_train::TrainError;
 
 const EXAMPLES: &str = "\
 Every training is a run folder of its own, FOLDER/TAGGER-SEED. The same command again uses finished trainings as they are and goes \
@@ -165,7 +166,7 @@ fn costs(config: &LandscapeConfig) -> Result<Vec<(String, f64)>, Failure> {
 
 /// Advice where the folder holds another landscape.
 fn explained(error: TaggerError, folder: &Path) -> Failure {
-    let other = matches!(&error, TaggerError::Trainings { first, .. } if first.contains("config.toml was begun with"));
+    let other = matches!(&error, TaggerError::Train(TrainError::Changed { .. }));
     let failure = other_folder(error);
     if other {
         let advice = format!(

@@ -40,6 +40,8 @@ impl AdamStep {
 pub fn update(parameters: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: &AdamStep) {
     let (shrink, rate, root) = step.factors();
     let (b1, b2, epsilon) = (step.beta1 as f32, step.beta2 as f32, step.epsilon as f32);
+    // 1 - beta is taken before rounding: 0.999 in f32 is off by 1e-8, of which the difference would keep 1e-5.
+    let (a1, a2) = ((1.0 - step.beta1) as f32, (1.0 - step.beta2) as f32);
     let tasks: Vec<_> = parameters
         .chunks_mut(32_768)
         .zip(gradient.chunks(32_768))
@@ -50,8 +52,8 @@ pub fn update(parameters: &mut [f32], gradient: &[f32], first: &mut [f32], secon
             #[inline(always)]
             || {
                 for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
-                    *m = b1 * *m + (1.0 - b1) * g;
-                    *v = b2 * *v + (1.0 - b2) * (g * g);
+                    *m = b1 * *m + a1 * g;
+                    *v = b2 * *v + a2 * (g * g);
                     *p = *p * shrink - rate * *m / (v.sqrt() * root + epsilon);
                 }
             },
