@@ -5,8 +5,8 @@
 //! the same replica: what a jet sample does to all of them alike cancels in their difference, which at a rejection of 1000 is
 //! most of the test-sample error.
 //!
-//! What it costs: the sample is sorted once a tagger; a replica is N random counts and one walk, O(N), about 5 ms for 404,000
-//! jets. Replica r of seed s draws from the ChaCha stream (s, "bootstrap", r): the same bits on any number of threads.
+//! What it costs: the sample is sorted once a tagger; a replica is N random counts and one walk, O(N).
+//! Replica r of seed s draws from the ChaCha stream (s, "bootstrap", r): the same bits on any number of threads.
 
 use std::collections::BTreeMap;
 

@@ -33,8 +33,8 @@
 //!
 //! # What it costs
 //!
-//! A full curve of 404,000 jets is two integer sorts and a merge, a few hundredths of a second; the 2 x 84 ensembles of nine
-//! trainings need no sort at all and take about a second on two cores; a bootstrap replica is a walk along a sorted list. All sums are
+//! A full curve of 404,000 jets is two integer sorts and a merge; the 2 x 84 ensembles of nine
+//! trainings need no sort at all; a bootstrap replica is a walk along a sorted list. All sums are
 //! in double precision (unweighted counts are exact), and results do not depend on the number of threads.
 
 #![forbid(unsafe_code)]

@@ -12,7 +12,7 @@ use tagwerk_physics::View;
 /// A view of jets with labels, in memory.
 ///
 /// Cloning is free: clones share the jets, so that nine trainings of a tagger, one a core, hold one copy. A batch copies each jet
-/// with one memory copy, which is hundreds of times less work than a training step on it; reading ahead on another thread
+/// with one memory copy, little beside a training step on it; reading ahead on another thread
 /// therefore does not pay by default and is off. The order of jets in a batch is the order of the permutation: jagged jets are not
 /// sorted by length, because no padding is saved by it and it would bias the batches.
 #[derive(Debug, Clone)]

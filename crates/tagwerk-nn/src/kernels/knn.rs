@@ -27,7 +27,7 @@ impl Neighbors {
 /// Finds the `k` nearest rows by Euclidean distance over all `C` channels of `points: [R, C]`.
 ///
 /// Ties go to the lower row. Distances are `|x_i|^2 + |x_j|^2 - 2 x_i x_j` with the products as one matrix product a jet;
-/// in few dimensions they are summed directly, which is both faster and exact.
+/// in few dimensions they are summed directly, which is exact.
 pub fn k_nearest(points: &[f32], c: usize, offsets: &[usize], k: usize) -> Neighbors {
     let rows = offsets[offsets.len() - 1];
     let mut edge_offsets = Vec::with_capacity(rows + 1);
@@ -80,8 +80,8 @@ pub fn k_nearest(points: &[f32], c: usize, offsets: &[usize], k: usize) -> Neigh
 
 /// The `out.len()` smallest of a row of distances but for `own`, in order, ties to the lower index.
 ///
-/// A candidate's place is the number of candidates before it. Counting them all is quadratic, but in vector registers:
-/// for the fifty constituents of a jet it takes a fraction of the time of a selection full of unpredictable branches.
+/// A candidate's place is the number of candidates before it. Counting them all is quadratic, but in vector registers
+/// with no branch that depends on the data, where a selection has many that cannot be predicted.
 #[inline(always)]
 fn nearest(distances: &[f32], own: usize, start: u32, scratch: &mut Scratch, out: &mut [u32]) {
     let Scratch { row, places } = scratch;

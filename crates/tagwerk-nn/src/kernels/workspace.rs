@@ -1,7 +1,7 @@
 //! Buffers that outlive a step.
 //!
 //! A training step needs the same few large buffers each time. Fresh ones would be mapped, zeroed page by page and
-//! unmapped by the system in every step, which costs more than the arithmetic of a small network. A [`Workspace`]
+//! unmapped by the system in every step, work that has nothing to do with the network. A [`Workspace`]
 //! belongs to a layer and hands its buffers out again; a buffer returns by itself when it is dropped.
 
 use std::ops::{Deref, DerefMut};
