@@ -135,7 +135,8 @@ pub struct DataArguments {
     /// Test jets at most [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub test_jets: Option<u64>,
-    /// Memory for jets in MiB; what needs more is read from disk in each epoch [default: 8192]
+    /// Memory for the jets of all trainings together in MiB; what does not fit is read from disk in each epoch
+    /// [default: 8192]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub memory: Option<u64>,
 }

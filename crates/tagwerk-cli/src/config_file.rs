@@ -22,8 +22,8 @@ pub fn read<T, E: Display>(path: &Path, parse: impl Fn(&str, &Path) -> Result<T,
     })
 }
 
-/// The line of the first key that the sentence names in backticks. Tables that are merged over defaults are checked after parsing,
-/// when lines are forgotten. A key that stands at several places is not guessed at.
+/// The line of the first key that the sentence names in backticks. Tables that are merged over defaults are checked
+/// after parsing, when lines are forgotten. A key that stands at several places is not guessed at.
 fn line_of_key(text: &str, sentence: &str) -> Option<usize> {
     sentence.split('`').skip(1).step_by(2).find_map(|key| {
         let stands = |line: &str| {

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// From now on SIGINT (and SIGTERM, which batch systems send) raises `stop`; a second one ends the program with exit code 1.
+/// From now on SIGINT (and SIGTERM, which batch systems send) raises `stop`; a second one ends the program with exit
+/// code 1.
 ///
 /// Only commands that look at the flag call this: the others end at the first signal, as any program does.
 pub fn listen(stop: &Arc<AtomicBool>) -> Result<(), Failure> {

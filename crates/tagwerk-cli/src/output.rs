@@ -93,7 +93,8 @@ pub fn writable(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// As [`writable`], for files that only appear whole: a pipe or a device would be replaced by the file, so it is refused.
+/// As [`writable`], for files that only appear whole: a pipe or a device would be replaced by the file, so it is
+/// refused.
 pub fn replaceable(path: &Path) -> Result<(), Failure> {
     writable(path)?;
     if path.exists() && !path.is_file() {

@@ -1,7 +1,7 @@
 //! Panics: none is expected, and none is shown as a backtrace.
 //!
-//! Decoders of foreign libraries may panic on damaged files; the readers catch that and make an error of it, so the hook must stay
-//! silent. What reaches the top is a fault of this program.
+//! Decoders of foreign libraries may panic on damaged files; the readers catch that and make an error of it, so the
+//! hook must stay silent. What reaches the top is a fault of this program.
 
 use crate::failure::Failure;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,5 @@
-//! What a person sees while a program works: bars on a terminal, plain lines every few seconds elsewhere, nothing when quiet.
+//! What a person sees while a program works: bars on a terminal, plain lines every few seconds elsewhere, nothing when
+//! quiet.
 
 mod landscape;
 mod pace;

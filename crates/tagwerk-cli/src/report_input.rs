@@ -86,7 +86,10 @@ fn origin(provenance: &Provenance) -> Vec<(String, String)> {
             .map(|(file, sum)| (format!("data file {file}"), sum.clone())),
     );
     facts.extend(machine.cpu.clone().map(|cpu| ("processor".to_owned(), cpu)));
-    facts.push(("threads".to_owned(), provenance.threads.to_string()));
+    if !provenance.device.is_empty() {
+        facts.push(("device".to_owned(), provenance.device.clone()));
+    }
+    facts.push(("threads of a training".to_owned(), provenance.threads.to_string()));
     facts.push(("system".to_owned(), format!("{}, {}", machine.os, machine.architecture)));
     facts
 }

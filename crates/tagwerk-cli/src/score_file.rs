@@ -1,7 +1,7 @@
 //! Score files of any origin: Parquet, CSV and NumPy, as columns of numbers.
 //!
-//! A score file has one row a jet: a score, and beside it or in a file of its own the label; optionally a weight and the row of the
-//! jet in its data set. Files written by `tagwerk` are such files, and so are those of any other tool.
+//! A score file has one row a jet: a score, and beside it or in a file of its own the label; optionally a weight and
+//! the row of the jet in its data set. Files written by `tagwerk` are such files, and so are those of any other tool.
 
 use crate::failure::Failure;
 use arrow_array::cast::AsArray;

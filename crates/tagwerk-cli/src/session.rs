@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tagwerk_taggers::{Context, parse_device};
 
-/// Deep call chains (automatic differentiation of deep networks) need more than a thread's usual 2 MiB; it is address space until
-/// it is used.
+/// Deep call chains (automatic differentiation of deep networks) need more than a thread's usual 2 MiB; it is address
+/// space until it is used.
 const STACK_BYTES: usize = 16 << 20;
 
 /// One call of the program.

@@ -4,7 +4,10 @@ use crate::error::NnError;
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
-/// Parses `cpu`, `cuda:0`, `wgpu:0`.
+/// Parses `cpu`, `cuda:0`, `wgpu`, `wgpu:0`.
+///
+/// `cuda` is `cuda:0`; `wgpu` is the graphics processor the system prefers, integrated ones included, and `wgpu:N` the
+/// discrete one of number N.
 ///
 /// # Errors
 /// [`NnError::Device`] for a name that is not understood, or a backend this binary was built without.
@@ -13,26 +16,30 @@ pub fn parse(name: &str) -> Result<Device, NnError> {
         name: name.to_string(),
         reason: reason.to_string(),
     };
-    let (kind, index) = match name.split_once(':') {
-        Some((kind, index)) => (
-            kind,
-            index
-                .parse::<usize>()
-                .map_err(|_| fail("the number after ':' is no device index"))?,
-        ),
-        None => (name, 0),
+    let (kind, number) = match name.split_once(':') {
+        Some((kind, number)) => {
+            let number = number.parse::<usize>();
+            (
+                kind,
+                Some(number.map_err(|_| fail("the number after ':' is no device index"))?),
+            )
+        }
+        None => (name, None),
     };
     match kind {
-        "cpu" if index == 0 => Ok(Device::flex()),
+        "cpu" if number.is_none_or(|n| n == 0) => Ok(Device::flex()),
         "cpu" => Err(fail(
             "there is one CPU device, 'cpu'; the number of threads is set by --threads",
         )),
         #[cfg(feature = "cuda")]
-        "cuda" => open(name, || Device::cuda(index)),
+        "cuda" => open(name, || Device::cuda(number.unwrap_or(0))),
         #[cfg(not(feature = "cuda"))]
         "cuda" => Err(fail("this binary was built without CUDA; build with `--features cuda`")),
         #[cfg(feature = "wgpu")]
-        "wgpu" => open(name, || Device::wgpu(burn::tensor::DeviceKind::DiscreteGpu(index))),
+        "wgpu" => open(name, || {
+            use burn::tensor::DeviceKind;
+            Device::wgpu(number.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu))
+        }),
         #[cfg(not(feature = "wgpu"))]
         "wgpu" => Err(fail("this binary was built without wgpu; build with `--features wgpu`")),
         _ => Err(fail("known devices are cpu, cuda:N, wgpu:N")),

@@ -51,12 +51,22 @@ pub enum NnError {
     /// A configuration value outside its range.
     #[error("{what} is {value}; it must be {limit}")]
     Config {
-        /// The setting.
-        what: &'static str,
+        /// The setting, with the layer it belongs to.
+        what: String,
         /// Its value.
         value: String,
         /// The range.
         limit: &'static str,
+    },
+    /// A gradient that is infinite or no number, before it touched a parameter.
+    #[error(
+        "the gradient of '{block}' is no finite number in step {step}; a smaller learning rate or a clipped gradient may help"
+    )]
+    Gradient {
+        /// The block of parameters.
+        block: String,
+        /// The step, from 1.
+        step: u64,
     },
     /// A tensor that could not be read back from its device.
     #[error("reading a tensor back from its device: {0}")]

@@ -1,5 +1,6 @@
 //! Adam and AdamW over all blocks of a network.
 
+use crate::error::NnError;
 use crate::kernels::adam::AdamStep;
 use crate::layers::{PartMut, Parts};
 use crate::ops;
@@ -14,7 +15,7 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the root of the second moment. Default 1e-8.
     pub epsilon: f64,
-    /// Weight decay. Default 0.
+    /// Weight decay of every parameter, biases and the gains of normalizations included. Default 0.
     pub weight_decay: f64,
     /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default true.
     pub decoupled: bool,
@@ -72,7 +73,29 @@ impl Adam {
     }
 
     /// One step along `gradients`; the noted statistics of normalizations now count.
-    pub fn step(&mut self, network: &mut (impl Parts + ?Sized), gradients: &Gradients, learning_rate: f64) {
+    ///
+    /// # Errors
+    /// [`NnError::Gradient`] if a gradient is not finite; then nothing has changed.
+    pub fn step(
+        &mut self,
+        network: &mut (impl Parts + ?Sized),
+        gradients: &Gradients,
+        learning_rate: f64,
+    ) -> Result<(), NnError> {
+        let mut squares = 0.0;
+        for block in blocks(network) {
+            let Some(gradient) = block.leaf().grad(gradients) else {
+                continue;
+            };
+            let sum = ops::square_sum(&gradient);
+            if !sum.is_finite() {
+                return Err(NnError::Gradient {
+                    block: block.name().to_string(),
+                    step: self.steps + 1,
+                });
+            }
+            squares += sum;
+        }
         self.steps += 1;
         for part in network.parts_mut() {
             if let PartMut::Running(running) = part {
@@ -91,13 +114,8 @@ impl Adam {
             },
             step: self.steps,
         };
-        let scale = self.config.clip.map_or(1.0, |limit| {
-            let squares: f64 = blocks(network)
-                .filter_map(|block| block.leaf().grad(gradients))
-                .map(|g| ops::floats(g).iter().map(|&v| f64::from(v).powi(2)).sum::<f64>())
-                .sum();
-            (limit / squares.sqrt().max(f64::MIN_POSITIVE)).min(1.0)
-        });
+        let norm = squares.sqrt().max(f64::MIN_POSITIVE);
+        let scale = self.config.clip.map_or(1.0, |limit| (limit / norm).min(1.0));
         for (block, (first, second)) in blocks(network).zip(&mut self.moments) {
             // A block the loss does not depend on has no gradient and stays.
             let Some(mut gradient) = block.leaf().grad(gradients) else {
@@ -115,6 +133,7 @@ impl Adam {
             block.replace(values);
             (*first, *second) = (m, v);
         }
+        Ok(())
     }
 }
 
@@ -133,4 +152,38 @@ pub(crate) fn blocks<'a>(
         PartMut::Block(block) => Some(block),
         PartMut::Running(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::{DenseChainConfig, Init, Pass};
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_gradient_that_is_not_finite_is_refused_with_its_block_and_changes_nothing() {
+        let device = Device::flex();
+        let config = DenseChainConfig {
+            name: "phi".into(),
+            widths: vec![3, 4, 2],
+            activate_last: false,
+            init: Init::HeUniform,
+        };
+        let mut network = config.init(7, &device).unwrap();
+        let mut adam = Adam::new(AdamConfig::default(), &mut network);
+        let values = |network: &mut crate::layers::DenseChain| blocks(network).next().map(|b| b.to_vec());
+        let before = values(&mut network);
+        let pass = Pass::Training { seed: 1, step: 0 };
+        let gradients = |network: &crate::layers::DenseChain, factor: f32| {
+            let x = Tensor::<2>::ones([5, 3], &pass.device(&device));
+            (network.forward(x, &pass) * factor).sum().backward()
+        };
+        let bad = gradients(&network, f32::INFINITY);
+        let error = adam.step(&mut network, &bad, 0.1).unwrap_err();
+        assert!(error.to_string().contains("'phi'"), "{error}");
+        assert_eq!((values(&mut network), adam.steps()), (before.clone(), 0));
+        let good = gradients(&network, 1.0);
+        adam.step(&mut network, &good, 0.1).unwrap();
+        assert_ne!(values(&mut network), before);
+    }
 }

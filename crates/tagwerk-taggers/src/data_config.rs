@@ -1,12 +1,9 @@
 //! Which jets: the table `data` of a configuration.
 
 use crate::error::TaggerError;
-use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tagwerk_data::{CATALOGUE, JetDataset, JetOptions, Jets, Part, find_dataset};
-use tagwerk_train::{Examples, InMemory, Streaming};
+use tagwerk_data::{CATALOGUE, JetDataset, JetOptions, Part, find_dataset};
 
 /// Name of the data set that is built in.
 pub const SAMPLE: &str = "sample";
@@ -29,7 +26,8 @@ pub struct DataConfig {
     /// Test jets at most. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_jets: Option<u64>,
-    /// Parts that need more than this many MiB are streamed from disk in each epoch instead of held. Default: 8192.
+    /// MiB for jets and their views: all parts, all views and all trainings that run at once together. Views that do
+    /// not fit are read from disk in each epoch. Networks and batches come on top. Default: 8192.
     pub memory_mb: u64,
     /// How files are read.
     pub options: JetOptions,
@@ -91,6 +89,34 @@ impl DataConfig {
         Ok(JetDataset::open(path, &self.options)?)
     }
 
+    /// The same with paths that hold from any working directory, as it goes into a run folder. Names stay, and so does
+    /// what is not there: whoever opens it says so in the user's words.
+    ///
+    /// # Errors
+    /// No working directory, or one whose name is no text.
+    pub fn resolved(&self) -> Result<Self, TaggerError> {
+        let mut resolved = self.clone();
+        let named = self.source == SAMPLE || find_dataset(&self.source).is_ok();
+        if !named && Path::new(&self.source).exists() {
+            let path = self.absolute(Path::new(&self.source))?;
+            resolved.source = path.into_os_string().into_string().map_err(|path| TaggerError::Data {
+                name: self.source.clone(),
+                reason: format!("its full path {} is no UTF-8 text, which TOML needs", path.display()),
+            })?;
+        }
+        if let Some(path) = self.path.as_ref().filter(|path| path.exists()) {
+            resolved.path = Some(self.absolute(path)?);
+        }
+        Ok(resolved)
+    }
+
+    fn absolute(&self, path: &Path) -> Result<PathBuf, TaggerError> {
+        std::path::absolute(path).map_err(|e| TaggerError::Data {
+            name: self.source.clone(),
+            reason: format!("the full path of {}: {e}", path.display()),
+        })
+    }
+
     /// The name results carry: the catalogue's, or that of the file.
     pub fn name(&self, dataset: &JetDataset) -> String {
         match find_dataset(&self.source) {
@@ -112,36 +138,5 @@ impl DataConfig {
             Part::Validation => self.validation_jets,
             Part::Test => self.test_jets,
         }
-    }
-
-    /// The view of a part that `tagger` reads: in memory if it fits into `memory_mb`, streamed otherwise.
-    ///
-    /// # Errors
-    /// Whatever the files or the jets have wrong, with its place.
-    pub fn examples(
-        &self,
-        dataset: &JetDataset,
-        part: Part,
-        tagger: &Arc<dyn Tagger>,
-    ) -> Result<Box<dyn Examples>, TaggerError> {
-        let limit = self.limit(part);
-        let share = match limit {
-            Some(n) if dataset.rows(part) > 0 => (n as f64 / dataset.rows(part) as f64).min(1.0),
-            _ => 1.0,
-        };
-        // Jets and their view are in memory together for a moment; a view of seven features is twice its jets.
-        let needed = dataset.decoded_bytes(part) as f64 * share * 3.0;
-        let budget = self.memory_mb.saturating_mul(1 << 20);
-        if needed > budget as f64 {
-            let tagger = Arc::clone(tagger);
-            let view = move |jets: &Jets| {
-                tagger
-                    .view(jets)
-                    .map_err(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>)
-            };
-            return Ok(Box::new(Streaming::new(dataset, part, limit, budget / 4, view)?));
-        }
-        let jets = dataset.load(part, limit)?;
-        Ok(Box::new(InMemory::of_jets(&jets, tagger.view(&jets)?)?))
     }
 }

@@ -5,7 +5,8 @@
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, rows};
-use crate::tagger::{Tagger, table_of};
+use crate::settings::{check_widths, table_of};
+use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tagwerk_data::Jets;
@@ -148,6 +149,13 @@ impl Tagger for EfnConfig {
 
     fn settings(&self) -> Result<toml::Table, TaggerError> {
         table_of(NAME, self)
+    }
+
+    fn check(&self) -> Result<(), TaggerError> {
+        check_widths(NAME, "phi", 2, &self.phi, 1)?;
+        check_widths(NAME, "f", self.f_widths()[0], &self.f, 0)?;
+        // What the view has to say of its settings it says of no jets too.
+        self.view(&Jets::default()).map(drop)
     }
 
     fn multiply_adds(&self, constituents: f64) -> f64 {

@@ -1,5 +1,6 @@
 //! What can go wrong between a configuration and a table.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// An error of this crate; those of the crates below pass through unchanged.
@@ -49,14 +50,13 @@ pub enum TaggerError {
         reason: String,
     },
     /// Trainings of a landscape that failed; the others are done and stay.
-    #[error("{failed} of {total} trainings failed; the first: {first}")]
-    Trainings {
-        /// How many.
-        failed: usize,
-        /// Of how many.
-        total: usize,
-        /// What the first said.
-        first: String,
+    #[error(transparent)]
+    Trainings(#[from] FailedTrainings),
+    /// A training that panicked.
+    #[error("a fault of this program: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
     },
     /// A folder that holds no run.
     #[error("{path} holds no run: {reason}", path = path.display())]
@@ -89,4 +89,88 @@ pub enum TaggerError {
     /// From the statistics.
     #[error(transparent)]
     Stats(#[from] tagwerk_stats::StatsError),
+}
+
+/// One training of a landscape that failed.
+#[derive(Debug)]
+pub struct FailedTraining {
+    /// Name of its run folder.
+    pub name: String,
+    /// Why.
+    pub error: TaggerError,
+}
+
+/// The trainings of a landscape that failed: one sentence for the first, all of them for whoever asks.
+#[derive(Debug)]
+pub struct FailedTrainings {
+    first: Box<FailedTraining>,
+    others: Vec<FailedTraining>,
+    total: usize,
+}
+
+impl FailedTrainings {
+    /// Of `total` trainings; `None` if none failed.
+    pub(crate) fn new(failed: Vec<FailedTraining>, total: usize) -> Option<Self> {
+        let mut failed = failed.into_iter();
+        Some(Self {
+            first: Box::new(failed.next()?),
+            others: failed.collect(),
+            total,
+        })
+    }
+
+    /// All that failed, in the order of the landscape.
+    pub fn failed(&self) -> impl Iterator<Item = &FailedTraining> {
+        std::iter::once(&*self.first).chain(&self.others)
+    }
+
+    /// Trainings of the landscape.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}
+
+impl fmt::Display for FailedTrainings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailedTraining { name, error } = &*self.first;
+        write!(
+            f,
+            "{} of {} trainings failed; {name}: {error}",
+            1 + self.others.len(),
+            self.total
+        )
+    }
+}
+
+impl std::error::Error for FailedTrainings {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.first.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn failed_trainings_are_told_by_the_first_and_kept_as_errors() {
+        let failed = ["pfn-1", "pfn-2"].map(|name| FailedTraining {
+            name: name.into(),
+            error: TaggerError::Panicked {
+                message: format!("{name} fell"),
+            },
+        });
+        let error = TaggerError::from(FailedTrainings::new(failed.into(), 6).unwrap());
+        assert_eq!(
+            error.to_string(),
+            "2 of 6 trainings failed; pfn-1: a fault of this program: pfn-1 fell"
+        );
+        let source = error.source().unwrap().downcast_ref::<TaggerError>().unwrap();
+        assert!(matches!(source, TaggerError::Panicked { .. }));
+        let TaggerError::Trainings(all) = error else { panic!() };
+        let names: Vec<&str> = all.failed().map(|failed| failed.name.as_str()).collect();
+        assert_eq!(names, ["pfn-1", "pfn-2"]);
+        assert!(FailedTrainings::new(vec![], 6).is_none());
+    }
 }

@@ -3,43 +3,46 @@
 //! # What
 //!
 //! A [`Tagger`] is a configuration that knows its view of a jet, its published training and numbers, and how to build a
-//! [`tagwerk_train::Learner`]. The [`registry`] finds it by name. [`train`], [`resume`] and [`score`] work on one run folder;
-//! [`landscape`](fn@landscape) trains many taggers many times and makes one table.
+//! [`tagwerk_train::Learner`]. The [`registry`] finds it by name. [`train`], [`resume`] and [`score`] work on one run
+//! folder; [`landscape`](fn@landscape) trains many taggers many times and makes one table.
 //!
 //! # Why so
 //!
 //! Whoever has read `pfn.rs` has read them all: paper, configuration with the published defaults, network, forward with
-//! shapes, published numbers. Adding a tagger is one file and one line in the registry; `CONTRIBUTING.md` walks through it.
+//! shapes, published numbers. Adding a tagger is one file and one line in the registry; `CONTRIBUTING.md` walks through
+//! it.
 //!
 //! # What it costs
 //!
-//! Views are computed once a landscape and shared by all taggers that read them. Parts of a data set that do not fit into
-//! the configured memory are streamed, views included, once an epoch and training.
+//! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
+//! all of them; what does not fit is streamed, views included, once an epoch and training.
 
 mod context;
 mod data_config;
 mod efn;
 mod error;
 mod landscape;
+mod memory;
 mod network;
 mod particlenet;
 mod pfn;
 pub mod registry;
 mod run;
+mod settings;
 mod tagger;
 mod topodnn;
 
 pub use context::Context;
 pub use data_config::{DataConfig, SAMPLE};
 pub use efn::EfnConfig;
-pub use error::TaggerError;
+pub use error::{FailedTraining, FailedTrainings, TaggerError};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
 pub use network::{Network, NetworkLearner};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pfn::PfnConfig;
-pub use run::{RunConfig, RunResult, resume, score, train};
+pub use run::{RunConfig, RunResult, resume, score, set_epochs, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;

@@ -6,7 +6,8 @@
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, rows};
-use crate::tagger::{Tagger, table_of};
+use crate::settings::{check_number, check_widths, table_of};
+use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use tagwerk_data::Jets;
 use tagwerk_nn::layers::{
@@ -133,13 +134,6 @@ impl ParticleNetConfig {
     /// # Errors
     /// No block, a width or k of zero, a dropout rate outside [0, 1).
     pub fn init(&self, seed: u64, device: &Device) -> Result<ParticleNet, TaggerError> {
-        if !(0.0..1.0).contains(&self.dropout) {
-            let reason = format!("dropout is {}; it must be in [0, 1)", self.dropout);
-            return Err(TaggerError::Settings {
-                tagger: self.name().into(),
-                reason,
-            });
-        }
         if self.blocks.is_empty() {
             let reason = "there is no EdgeConv block; at least one is needed".into();
             return Err(TaggerError::Settings {
@@ -180,7 +174,7 @@ impl ParticleNetConfig {
             norm: BatchNorm::new("norm", widths[0], device),
             blocks,
             hidden: chain("hidden", hidden, true)?,
-            dropout: Dropout::new("hidden", self.dropout),
+            dropout: Dropout::new("hidden", self.dropout)?,
             out: chain("out", out, false)?,
         })
     }
@@ -297,6 +291,28 @@ impl Tagger for ParticleNetConfig {
 
     fn settings(&self) -> Result<toml::Table, TaggerError> {
         table_of(self.name(), self)
+    }
+
+    fn check(&self) -> Result<(), TaggerError> {
+        let name = self.name();
+        check_number(
+            name,
+            "blocks",
+            "[]",
+            !self.blocks.is_empty(),
+            "at least one EdgeConv block",
+        )?;
+        for (block, input) in self.blocks.iter().zip(self.widths()) {
+            check_number(name, "blocks.k", block.k, block.k > 0, "at least 1")?;
+            // An edge sees both of its nodes.
+            check_widths(name, "blocks.widths", 2 * input, &block.widths, 1)?;
+        }
+        let [hidden, _] = self.head();
+        check_widths(name, "hidden", hidden[0], &hidden[1..], 1)?;
+        let rate = self.dropout;
+        check_number(name, "dropout", rate, (0.0..1.0).contains(&rate), "in [0, 1)")?;
+        let most = self.max_constituents;
+        check_number(name, "max_constituents", most, most > 0, "at least 1")
     }
 
     fn multiply_adds(&self, constituents: f64) -> f64 {

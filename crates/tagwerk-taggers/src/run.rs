@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::data_config::DataConfig;
 use crate::error::TaggerError;
+use crate::memory::{self, MemoryPlan};
 use crate::registry;
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use tagwerk_data::{JetDataset, Part};
 use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
 use tagwerk_train::{
-    CheckpointKind, Examples, Machine, Observer, Outcome, Provenance, RunFolder, ScoreTable, Sets, SystemClock,
-    Trainer, TrainingConfig,
+    CheckpointKind, Examples, Machine, Observer, Outcome, Provenance, Reading, RunFolder, ScoreTable, Sets,
+    SystemClock, Trainer, TrainingConfig, require_both_classes,
 };
 
 /// Everything that decides a run; its `config.toml`.
@@ -137,17 +138,34 @@ pub(crate) struct Views {
 }
 
 impl Views {
+    /// The view of number `view` of a plan.
+    ///
+    /// # Errors
+    /// Whatever the files or the jets have wrong; a part without signal or without background.
     pub(crate) fn compute(
         data: &DataConfig,
         dataset: &JetDataset,
         tagger: &Arc<dyn Tagger>,
+        plan: &MemoryPlan,
+        view: usize,
     ) -> Result<Self, TaggerError> {
+        let part = |part: Part| {
+            let examples = memory::examples(data, dataset, part, tagger, plan.reading(view, part))?;
+            require_both_classes(part.name(), examples.as_ref())?;
+            Ok::<_, TaggerError>(examples)
+        };
         Ok(Self {
-            train: data.examples(dataset, Part::Train, tagger)?,
-            validation: data.examples(dataset, Part::Validation, tagger)?,
-            test: data.examples(dataset, Part::Test, tagger)?,
+            train: part(Part::Train)?,
+            validation: part(Part::Validation)?,
+            test: part(Part::Test)?,
         })
     }
+}
+
+/// How the training jets of a begun run are read: it goes on as it began. A damaged checkpoint is told by who resumes
+/// it.
+pub(crate) fn begun_reading(run: &RunFolder) -> Option<Reading> {
+    run.checkpoints().reading().ok().flatten()
 }
 
 /// Checksums of the files behind a data set, by file name.
@@ -171,19 +189,26 @@ pub(crate) fn train_on(
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let training = config.training.clone().check()?;
-    run.write_provenance(&Provenance {
-        version: context.version.clone(),
-        git: context.git.clone(),
-        data: checksums.clone(),
-        machine: Machine::this(),
-        threads: context.threads,
-    })?;
     let mut learner = tagger.learner(&config.training, &context.device)?;
     let clock = SystemClock::new();
     let sets = Sets::new(views.train.as_ref(), views.validation.as_ref())
         .score("test", views.test.as_ref())
-        .fingerprint(format!("{checksums:?} {} {:?}", tagger.view_key(), config.data.options));
-    let outcome = Trainer::new(&training, run, &clock, context.stop.clone(), observer).run(learner.as_mut(), &sets)?;
+        .fact("tagger", &config.tagger)?
+        .fact("settings", &config.settings)?
+        .fact("data.options", &config.data.options)?
+        .fact("data.files", checksums)?;
+    let provenance = Provenance {
+        version: context.version.clone(),
+        git: context.git.clone(),
+        data: checksums.clone(),
+        machine: Machine::this(),
+        device: context.device_name.clone(),
+        // Of the pool that this training runs in: one of many has fewer than all.
+        threads: rayon::current_num_threads().min(context.threads),
+    };
+    let outcome = Trainer::new(&training, run, &clock, context.stop.clone(), observer)
+        .provenance(provenance)
+        .run(learner.as_mut(), &sets)?;
     let evaluation = match &outcome {
         Outcome::Finished(_) => {
             let scores = run.scores("test")?;
@@ -214,15 +239,12 @@ pub fn train(
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
-    let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
-    config.training.clone().check()?;
-    // Built once to be refused here: a setting outside its limits must not leave a run folder behind.
-    tagger.learner(&config.training, &context.device)?;
-    let dataset = config.data.open()?;
-    let checksums = checksums(&dataset)?;
-    let views = Views::compute(&config.data, &dataset, &tagger)?;
-    let folder = RunFolder::open_or_create(run, config)?;
-    train_on(&folder, config, tagger.as_ref(), &views, &checksums, context, observer)
+    let config = RunConfig {
+        data: config.data.resolved()?,
+        ..config.clone()
+    };
+    let begun = RunFolder::open_begun(run, &config)?;
+    train_in(run, begun, &config, context, observer)
 }
 
 /// Goes on with the run in a folder, from its last checkpoint.
@@ -230,8 +252,41 @@ pub fn train(
 /// # Errors
 /// A folder that holds no run; as [`train`].
 pub fn resume(run: &Path, context: &Context, observer: &mut dyn Observer) -> Result<RunResult, TaggerError> {
-    let config: RunConfig = RunFolder::open(run)?.config()?;
-    train(run, &config, context, observer)
+    let folder = RunFolder::open(run)?;
+    let config: RunConfig = folder.config()?;
+    train_in(run, Some(folder), &config, context, observer)
+}
+
+/// Gives a run another number of epochs, more than are done already; [`resume`] then goes on with it. The run's
+/// configuration has the new number from now on.
+///
+/// # Errors
+/// A folder that holds no run, or one that is in use; no more epochs than are done; a run that early stopping ended.
+pub fn set_epochs(run: &Path, epochs: u32) -> Result<(), TaggerError> {
+    let set = |config: &mut RunConfig| config.training.epochs = epochs;
+    Ok(RunFolder::open(run)?.set_epochs(epochs, &SystemClock::new(), set)?)
+}
+
+/// Trains in a folder that is there or, as `None`, is made once nothing more can be wrong.
+fn train_in(
+    run: &Path,
+    folder: Option<RunFolder>,
+    config: &RunConfig,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TaggerError> {
+    let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
+    config.training.clone().check()?;
+    tagger.check()?;
+    let dataset = config.data.open()?;
+    let checksums = checksums(&dataset)?;
+    let plan = MemoryPlan::new(&config.data, &dataset, &[folder.as_ref().and_then(begun_reading)])?;
+    let views = Views::compute(&config.data, &dataset, &tagger, &plan, 0)?;
+    let folder = match folder {
+        Some(folder) => folder,
+        None => RunFolder::create(run, config)?,
+    };
+    train_on(&folder, config, tagger.as_ref(), &views, &checksums, context, observer)
 }
 
 /// Scores a part of a data set (by default the run's own) with the best weights of a run. `None` after a stop.
@@ -259,7 +314,8 @@ pub fn score(
         })?;
     let data = data.unwrap_or(&config.data);
     let dataset = data.open()?;
-    let examples = data.examples(&dataset, part, &tagger)?;
+    let reading = memory::reading_to_score(data, &dataset, part)?;
+    let examples = memory::examples(data, &dataset, part, &tagger, reading)?;
     let batch = config.training.score_batch_size;
     Ok(tagwerk_train::score(
         learner.as_mut(),

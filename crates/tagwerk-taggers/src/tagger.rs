@@ -37,6 +37,12 @@ pub trait Tagger: Debug + Send + Sync {
     /// None in practice: settings are plain numbers.
     fn settings(&self) -> Result<toml::Table, TaggerError>;
 
+    /// Checks the settings without building a network: what passes can be built.
+    ///
+    /// # Errors
+    /// The first setting outside its limits, by its key, with the limit.
+    fn check(&self) -> Result<(), TaggerError>;
+
     /// Multiply-adds of scoring one jet of `constituents` constituents: the arithmetic floor, and the cost by which
     /// trainings are ordered.
     fn multiply_adds(&self, constituents: f64) -> f64;
@@ -44,25 +50,6 @@ pub trait Tagger: Debug + Send + Sync {
     /// A fresh network with its optimizer, initialized from the training's seed.
     ///
     /// # Errors
-    /// Settings outside their limits.
+    /// Settings that [`check`](Self::check) refuses.
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError>;
-}
-
-/// The settings of a configuration struct as a TOML table.
-pub(crate) fn table_of(tagger: &str, config: &impl serde::Serialize) -> Result<toml::Table, TaggerError> {
-    toml::Table::try_from(config).map_err(|e| TaggerError::Settings {
-        tagger: tagger.to_string(),
-        reason: e.to_string(),
-    })
-}
-
-/// A configuration struct from a TOML table; an unknown key is an error that names it.
-pub(crate) fn config_of<C: serde::de::DeserializeOwned>(tagger: &str, table: &toml::Table) -> Result<C, TaggerError> {
-    table
-        .clone()
-        .try_into()
-        .map_err(|e: toml::de::Error| TaggerError::Settings {
-            tagger: tagger.to_string(),
-            reason: e.to_string().trim_end().to_string(),
-        })
 }

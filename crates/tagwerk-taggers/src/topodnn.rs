@@ -5,7 +5,8 @@
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, vectors};
-use crate::tagger::{Tagger, table_of};
+use crate::settings::{check_widths, table_of};
+use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use tagwerk_data::Jets;
 use tagwerk_nn::layers::{DenseChain, DenseChainConfig, Init, Part, PartMut, Parts, Pass};
@@ -122,6 +123,10 @@ impl Tagger for TopoDnnConfig {
 
     fn settings(&self) -> Result<toml::Table, TaggerError> {
         table_of(NAME, self)
+    }
+
+    fn check(&self) -> Result<(), TaggerError> {
+        check_widths(NAME, "hidden", 3 * TOPODNN_CONSTITUENTS, &self.hidden, 0)
     }
 
     fn multiply_adds(&self, _constituents: f64) -> f64 {

@@ -1,5 +1,5 @@
-//! Floating-point numbers in text files without loss: 16 hexadecimal digits. Decimal JSON may come back one bit off, and does not
-//! know infinity.
+//! Floating-point numbers in text files without loss: 16 hexadecimal digits. Decimal JSON may come back one bit off,
+//! and does not know infinity.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

@@ -1,9 +1,10 @@
 //! What makes a training: the table `training` of a run's configuration.
 //!
-//! [`TrainingConfig`] is what a user wrote, with defaults filled in; [`TrainingConfig::check`] makes the [`Training`] that the loop
-//! takes, so that nothing unchecked can be trained with.
+//! [`TrainingConfig`] is what a user wrote, with defaults filled in; [`TrainingConfig::check`] makes the [`Training`]
+//! that the loop takes, so that nothing unchecked can be trained with.
 
 use crate::error::{Result, TrainError};
+use crate::facts::{Facts, facts};
 use crate::learning_rates::LearningRates;
 use crate::metric::Metric;
 use crate::schedule::Schedule;
@@ -22,7 +23,8 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Jets scored at once, in validation and at the end. Default: 1024.
     pub score_batch_size: usize,
-    /// Largest norm of the gradient, above which it is scaled down; none when absent. The learner does it. Default: absent.
+    /// Largest norm of the gradient, above which it is scaled down; none when absent. The learner does it. Default:
+    /// absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_clip_norm: Option<f64>,
     /// The figure whose best epoch gives the final weights. Default: `val_loss`.
@@ -155,20 +157,15 @@ impl Training {
         &self.rates
     }
 
-    /// The settings that decide the trained bits, as text: a run may only be resumed with the same. Epochs (a run may be
+    /// The settings that decide the trained bits: a run may only be resumed with the same. Epochs (a run may be
     /// prolonged), checkpoint intervals and the size of scored batches are not among them.
-    pub(crate) fn decisive(&self) -> Result<String> {
-        let free = TrainingConfig::default();
-        let decisive = TrainingConfig {
-            epochs: free.epochs,
-            checkpoint: free.checkpoint,
-            score_batch_size: free.score_batch_size,
-            ..self.config.clone()
-        };
-        toml::to_string(&decisive).map_err(|e| TrainError::Parse {
-            path: "training settings".into(),
-            reason: e.to_string(),
-        })
+    pub(crate) fn decisive(&self) -> Result<Facts> {
+        let mut all = facts("training", &self.config, Path::new("training settings"))?;
+        all.retain(|key, _| {
+            let free = ["training.epochs", "training.score_batch_size"];
+            !free.contains(&key.as_str()) && !key.starts_with("training.checkpoint.")
+        });
+        Ok(all)
     }
 }
 
@@ -332,6 +329,7 @@ mod tests {
     fn a_prolonged_run_is_the_same_run_and_another_seed_is_not() {
         let decisive = |config: TrainingConfig| config.check().unwrap().decisive().unwrap();
         let base = decisive(TrainingConfig::default());
+        assert_eq!(base["training.optimizer.learning_rate"], "0.001");
         assert_eq!(
             base,
             decisive(TrainingConfig {

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes `bytes` under a name beside `path`, syncs, renames. A name left by a killed process is overwritten the next time.
+/// Writes `bytes` under a name beside `path`, syncs, renames. A name left by a killed process is overwritten the next
+/// time.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = beside(path, "partial");
     let mut file = File::create(&partial).map_err(io(&partial, "create"))?;
@@ -42,9 +43,9 @@ pub(crate) fn sync_folder(path: &Path) -> Result<()> {
 
 /// Puts the complete, synced folder `new` in the place of `path`.
 ///
-/// No system call of the standard library exchanges two folders, so there are two renames: the present folder steps aside to
-/// `.name.old`, `new` takes its place, the old one is removed. A kill between the two leaves `.name.old` and no `path`, which
-/// [`recover_folder`] puts right.
+/// No system call of the standard library exchanges two folders, so there are two renames: the present folder steps
+/// aside to `.name.old`, `new` takes its place, the old one is removed. A kill between the two leaves `.name.old` and
+/// no `path`, which [`recover_folder`] puts right.
 pub(crate) fn replace_folder(path: &Path, new: &Path) -> Result<()> {
     let old = beside(path, "old");
     remove_folder(&old)?;
@@ -92,7 +93,8 @@ mod tests {
 
     #[test]
     fn every_stage_of_a_replacement_recovers_to_one_complete_folder() {
-        // What is on disk after each system call of `replace_folder`: (old, present, new), and what must be there afterwards.
+        // What is on disk after each system call of `replace_folder`: (old, present, new), and what must be there
+        // afterwards.
         let stages = [
             (None, Some("1"), Some("2"), "1"),
             (Some("0"), Some("1"), Some("2"), "1"),

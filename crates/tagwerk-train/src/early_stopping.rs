@@ -15,8 +15,8 @@ pub struct Patience {
 impl Patience {
     /// Takes the figure of one more epoch; `true` when the training should stop after it.
     ///
-    /// An epoch counts as better when it beats the best so far by more than `min_delta`. The training stops after `patience`
-    /// epochs in a row that do not. The first `from_epoch` epochs are not looked at.
+    /// An epoch counts as better when it beats the best so far by more than `min_delta`. The training stops after
+    /// `patience` epochs in a row that do not. The first `from_epoch` epochs are not looked at.
     pub fn stop_after(&mut self, rule: &EarlyStopping, epochs_done: u64, figure: f64) -> bool {
         if epochs_done <= u64::from(rule.from_epoch) {
             return false;

@@ -43,6 +43,16 @@ pub enum TrainError {
         /// What is wrong, with the value.
         reason: String,
     },
+    /// Examples of one class, or of none.
+    #[error("the {part} part has {signal} signal and {background} background jets; at least 1 of each is needed")]
+    Classes {
+        /// Which examples.
+        part: String,
+        /// Signal jets.
+        signal: usize,
+        /// Background jets.
+        background: usize,
+    },
     /// A data set gave another number of batches than its length says.
     #[error("epoch {epoch}: the data gave {found} batches, its length promises {expected}")]
     BatchCount {
@@ -128,20 +138,46 @@ pub enum TrainError {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// A checkpoint of a run with other settings or other data.
+    /// A run that was begun with other settings or other data.
     #[error(
-        "{path} was begun with {what} {found}, now it is {expected}; a run is resumed with what it was begun with: start a new run",
+        "{path} was begun with {what} = {found}, now it is {expected}{}; a run is resumed with what it was begun \
+         with: start a new run",
+        also(others),
         path = path.display()
     )]
     Changed {
-        /// The checkpoint.
+        /// The checkpoint or the configuration in the run folder.
         path: PathBuf,
-        /// What changed.
-        what: &'static str,
-        /// In the checkpoint.
+        /// What changed, by its key.
+        what: String,
+        /// What it was begun with.
         found: String,
         /// Now.
         expected: String,
+        /// What else changed, by its keys.
+        others: Vec<String>,
+    },
+    /// A number of epochs that a run is past already.
+    #[error("{path}: epochs = {epochs}; allowed: more than the {done} that are done", path = path.display())]
+    Epochs {
+        /// The run folder.
+        path: PathBuf,
+        /// Epochs wanted.
+        epochs: u32,
+        /// Epochs done.
+        done: u64,
+    },
+    /// A run that ended because it no longer got better.
+    #[error(
+        "{path}: early stopping ended the training after epoch {done}; more epochs would not be trained: start a \
+         new run with another patience",
+        path = path.display()
+    )]
+    Ended {
+        /// The run folder.
+        path: PathBuf,
+        /// Epochs done.
+        done: u64,
     },
     /// No run folder there.
     #[error("{path} is not a run folder: it has no config.toml", path = path.display())]
@@ -171,16 +207,26 @@ pub enum TrainError {
         /// What the system says.
         reason: String,
     },
-    /// A background thread died.
-    #[error("reading ahead stopped: {reason}")]
-    ReadAhead {
-        /// The panic's message.
-        reason: String,
-    },
 }
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, TrainError>;
+
+/// The other changes of [`TrainError::Changed`].
+fn also(others: &[String]) -> String {
+    const SHOWN: usize = 6;
+    if others.is_empty() {
+        return String::new();
+    }
+    let more = others.len().saturating_sub(SHOWN);
+    let shown = others[..others.len() - more].join(", ");
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(" (also changed: {shown}{more})")
+}
 
 /// Wraps an operating system error with its place.
 pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> TrainError {

@@ -1,7 +1,9 @@
 //! Where batches come from.
 
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::learner::Batch;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// In which order the jets of one epoch come: a pure function of these three values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,28 @@ impl Order {
     };
 }
 
+/// How jets come from disk. With the seed it decides their order in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Read once and held.
+    InMemory,
+    /// Read anew in each epoch.
+    Streamed {
+        /// Bytes of decoded jets held at a time; they set how far a shuffle reaches.
+        budget_bytes: u64,
+    },
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InMemory => f.write_str("in memory"),
+            Self::Streamed { budget_bytes } => write!(f, "from disk within {budget_bytes} bytes"),
+        }
+    }
+}
+
 /// Batches of one epoch.
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch>> + Send + 'a>;
 
@@ -36,9 +60,40 @@ pub trait Examples: Send + Sync {
         self.len() == 0
     }
 
+    /// How they are read. Default: from memory.
+    fn reading(&self) -> Reading {
+        Reading::InMemory
+    }
+
     /// The batches of one epoch, all of `batch_size` jets but the last, without the first `skip_batches`.
     ///
-    /// Skipping is what resumes an epoch: batch `n` of a skipped walk equals batch `n + skip_batches` of a full one, bit for bit.
-    /// A `batch_size` of 0 counts as 1.
+    /// Skipping is what resumes an epoch: batch `n` of a skipped walk equals batch `n + skip_batches` of a full one,
+    /// bit for bit. A `batch_size` of 0 counts as 1.
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_>;
+}
+
+/// Refuses examples without signal or without background: nothing can be learned from them, and no ROC curve be drawn.
+/// `part` is what the error calls them.
+///
+/// Walks the examples in stored order until both classes were seen.
+///
+/// # Errors
+/// [`TrainError::Classes`] with the counts; examples that cannot be read.
+pub fn require_both_classes(part: &str, examples: &dyn Examples) -> Result<()> {
+    const BATCH: usize = 1024;
+    let (mut signal, mut background) = (0, 0);
+    for batch in examples.batches(Order::STORED, BATCH, 0) {
+        let batch = batch?;
+        let of_signal = batch.labels.iter().filter(|&&label| label > 0.5).count();
+        signal += of_signal;
+        background += batch.len() - of_signal;
+        if signal > 0 && background > 0 {
+            return Ok(());
+        }
+    }
+    Err(TrainError::Classes {
+        part: part.to_owned(),
+        signal,
+        background,
+    })
 }

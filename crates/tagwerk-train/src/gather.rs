@@ -11,7 +11,8 @@ pub(crate) fn jets(view: &View) -> usize {
     }
 }
 
-/// Says what is wrong with a view, if anything: offsets that do not rise from 0 to the rows, values that are no numbers.
+/// Says what is wrong with a view, if anything: offsets that do not rise from 0 to the rows, values that are no
+/// numbers.
 pub(crate) fn fault(view: &View) -> Option<String> {
     let (values, per_jet) = match view {
         View::Jagged(v) => {

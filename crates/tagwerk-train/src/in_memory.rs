@@ -4,21 +4,18 @@ use crate::error::{Result, TrainError};
 use crate::examples::{Batches, Examples, Order};
 use crate::gather;
 use crate::learner::Batch;
-use crate::read_ahead::read_ahead;
 use std::sync::Arc;
 use tagwerk_data::permutation;
 use tagwerk_physics::View;
 
 /// A view of jets with labels, in memory.
 ///
-/// Cloning is free: clones share the jets, so that nine trainings of a tagger, one a core, hold one copy. A batch copies each jet
-/// with one memory copy, little beside a training step on it; reading ahead on another thread
-/// therefore does not pay by default and is off. The order of jets in a batch is the order of the permutation: jagged jets are not
-/// sorted by length, because no padding is saved by it and it would bias the batches.
+/// Cloning is free: clones share the jets, so that nine trainings of a tagger, one a core, hold one copy. A batch
+/// copies each jet with one memory copy. The order of jets in a batch is the order of the permutation: jagged jets are
+/// not sorted by length, because no padding is saved by it and it would bias the batches.
 #[derive(Debug, Clone)]
 pub struct InMemory {
     jets: Arc<Jets>,
-    ahead: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +60,6 @@ impl InMemory {
                 parameters: None,
                 rows,
             }),
-            ahead: 0,
         })
     }
 
@@ -116,12 +112,6 @@ impl InMemory {
         Ok(self)
     }
 
-    /// Collects up to `batches` batches ahead on another thread. Pays where the step runs on an accelerator. Default: 0, none.
-    pub fn read_ahead(mut self, batches: usize) -> Self {
-        self.ahead = batches;
-        self
-    }
-
     /// The whole view.
     pub fn view(&self) -> &View {
         &self.jets.view
@@ -159,17 +149,12 @@ impl Examples for InMemory {
             .unwrap_or(usize::MAX)
             .saturating_mul(batch_size);
         let order = order.shuffle.then(|| permutation(self.len(), order.seed, order.epoch));
-        let walk = Walk {
+        Box::new(Walk {
             order,
             jets: Arc::clone(&self.jets),
             next,
             batch_size,
-        };
-        if self.ahead == 0 {
-            Box::new(walk)
-        } else {
-            read_ahead(self.ahead, walk)
-        }
+        })
     }
 }
 
@@ -284,7 +269,6 @@ mod tests {
     #[test]
     fn skipping_batches_is_the_tail_of_the_epoch() {
         let examples = jagged(61);
-        let ahead = jagged(61).read_ahead(2);
         for order in [SHUFFLED, Order::STORED] {
             for skip in [0, 1, 5, 7, 8, 100, u64::MAX] {
                 let tail = all(&examples, order, 0)
@@ -292,7 +276,6 @@ mod tests {
                     .skip(usize::try_from(skip).unwrap())
                     .collect::<Vec<_>>();
                 assert_eq!(all(&examples, order, skip), tail);
-                assert_eq!(all(&ahead, order, skip), tail);
             }
         }
     }

@@ -16,7 +16,8 @@ pub struct EpochMetrics {
     pub epoch: u64,
     /// Steps done since the start of the training.
     pub step: u64,
-    /// Mean loss over the epoch's training jets, each before the step it took part in (so dropout is on and the weights move).
+    /// Mean loss over the epoch's training jets, each before the step it took part in (so dropout is on and the weights
+    /// move).
     pub train_loss: f64,
     /// Mean cross entropy of the validation jets, in nats.
     pub val_loss: f64,
@@ -24,8 +25,8 @@ pub struct EpochMetrics {
     pub val_auc: f64,
     /// Accuracy of the validation jets at the cut 0.5.
     pub val_accuracy: f64,
-    /// Background rejections of the validation jets by key `val_rejection_N`, N the signal efficiency in percent; absent
-    /// (`null`) when no background passes, so that the rejection is not bounded.
+    /// Background rejections of the validation jets by key `val_rejection_N`, N the signal efficiency in percent;
+    /// absent (`null`) when no background passes, so that the rejection is not bounded.
     #[serde(flatten)]
     pub val_rejection: BTreeMap<String, Option<f64>>,
     /// Learning rate of the epoch's last step.
@@ -41,7 +42,8 @@ pub struct EpochMetrics {
 }
 
 impl EpochMetrics {
-    /// The figure of one metric; infinite for a rejection without a bound; NaN for a working point that was not computed.
+    /// The figure of one metric; infinite for a rejection without a bound; NaN for a working point that was not
+    /// computed.
     pub fn figure(&self, metric: Metric) -> f64 {
         match metric {
             Metric::ValLoss => self.val_loss,

@@ -41,9 +41,9 @@ pub struct Update {
 
 /// A network with its optimizer.
 ///
-/// Everything that decides the next step lives in the learner's saved files, in [`Update`] and in the batch: a learner that was
-/// saved, dropped, built again and loaded makes the same next step to the last bit. Hidden state (a generator that runs on, a
-/// clock) breaks exact resume.
+/// Everything that decides the next step lives in the learner's saved files, in [`Update`] and in the batch: a learner
+/// that was saved, dropped, built again and loaded makes the same next step to the last bit. Hidden state (a generator
+/// that runs on, a clock) breaks exact resume.
 pub trait Learner: Send {
     /// One optimizer step; returns the mean loss of the batch before the step.
     ///
@@ -60,8 +60,8 @@ pub trait Learner: Send {
     /// Number of trainable parameters.
     fn parameter_count(&self) -> usize;
 
-    /// Writes weights, optimizer state and whatever else the next step depends on into `dir`, an existing empty folder that no
-    /// one else looks at. The name `state.json` is the loop's own.
+    /// Writes weights, optimizer state and whatever else the next step depends on into `dir`, an existing empty folder
+    /// that no one else looks at. Names that begin with `state.json` are the loop's own.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -1,7 +1,7 @@
 //! The learning rate of each step.
 //!
-//! Every schedule is a function of the progress `t`, the number of epochs done as a real number: step `s` of a training with `n`
-//! steps an epoch has `t = s / n`. Schedules per epoch see only the whole part of `t`.
+//! Every schedule is a function of the progress `t`, the number of epochs done as a real number: step `s` of a training
+//! with `n` steps an epoch has `t = s / n`. Schedules per epoch see only the whole part of `t`.
 
 use crate::schedule::{CosineRestarts, OneCycle, Schedule};
 
@@ -63,7 +63,8 @@ fn waves(s: &CosineRestarts, t: f64, one_step: f64) -> f64 {
         return ((t + one_step) / s.warm_up_epochs).min(1.0);
     }
     let since = t - s.warm_up_epochs;
-    // Position in the wave and its length. Closed forms, because a walk over the waves would not end for growth 1 and large t.
+    // Position in the wave and its length. Closed forms, because a walk over the waves would not end for growth 1 and
+    // large t.
     let (at, length) = if s.growth == 1.0 {
         (since % s.first_epochs, s.first_epochs)
     } else {
@@ -129,7 +130,8 @@ mod tests {
 
     #[test]
     fn particlenets_cycle_has_its_published_corners() {
-        // 100 steps an epoch; between the corners by hand: epoch 4 is half way up, epoch 18 half way through the cool-down.
+        // 100 steps an epoch; between the corners by hand: epoch 4 is half way up, epoch 18 half way through the
+        // cool-down.
         let r = rates(Schedule::OneCycle(OneCycle::default()), 1.0);
         let corners = [
             (0, 3e-4),

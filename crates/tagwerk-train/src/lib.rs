@@ -2,9 +2,9 @@
 //!
 //! # What
 //!
-//! A [`Trainer`] takes a [`Learner`] (a network with its optimizer, seen from outside), [`Sets`] of [`Examples`] and checked
-//! settings ([`TrainingConfig`] -> [`Training`]), and works in a [`RunFolder`]: epochs of steps, validation, early stopping, the
-//! best weights, scores of the test jets. [`run_many`] runs independent trainings side by side.
+//! A [`Trainer`] takes a [`Learner`] (a network with its optimizer, seen from outside), [`Sets`] of [`Examples`] and
+//! checked settings ([`TrainingConfig`] -> [`Training`]), and works in a [`RunFolder`]: epochs of steps, validation,
+//! early stopping, the best weights, scores of the test jets. [`run_many`] runs independent trainings side by side.
 //!
 //! ```no_run
 //! # use tagwerk_train::{Learner, InMemory, TrainError};
@@ -24,30 +24,34 @@
 //!
 //! # Why so
 //!
-//! **The loop knows no tensor.** This crate sees a network through seven functions, so it builds in seconds, its promises are
-//! tested with a toy learner in a hundred lines, and networks, boosted trees and samplers share one loop.
+//! **The loop knows no tensor.** This crate sees a network through a few functions, so it builds without a tensor
+//! library, its promises are tested with a toy learner, and networks, boosted trees and samplers share one loop.
 //!
-//! **Same seed, same bits.** The order of the jets is a function of (seed, epoch), a learner addresses its random streams by the
-//! global step, and everything else that later bits depend on is in the checkpoint: weights and moments (the learner's files),
-//! position in the epoch, running sums of the epoch's loss (as bits, not decimals), best epoch, patience of early stopping. A run
-//! killed with `kill -9` and resumed ends in the same weights, metrics and scores as one left alone; timing fields differ.
-//! The test `kill_and_resume` does it with real signals.
+//! **Same seed, same bits.** The order of the jets is a function of (seed, epoch), a learner addresses its random
+//! streams by the global step, and everything else that later bits depend on is in the checkpoint: weights and moments
+//! (the learner's files), position in the epoch, running sums of the epoch's loss (as bits, not decimals), best epoch,
+//! patience of early stopping. A run killed with `kill -9` and resumed ends in the same weights, metrics and scores as
+//! one left alone; timing fields differ. The test `kill_and_resume` does it with real signals.
 //!
-//! **Nothing half-written.** Files are written beside their names, synced and renamed. A checkpoint is a folder, written beside
-//! and put in place by two renames; a kill between the two is put right when the run is next opened. Every file of a checkpoint
-//! has a checksum, so a damaged one is an error that names it, not a training that goes on from noise.
+//! **Nothing half-written.** Files are written beside their names, synced and renamed. A checkpoint is a folder,
+//! written beside and put in place by two renames; a kill between the two is put right when the run is next opened.
+//! Every file of a checkpoint has a checksum, the state file too, so a damaged one is an error that names it, not a
+//! training that goes on from noise.
 //!
-//! **One process a folder.** The lock is the kernel's, on an open file: it ends with its process, however that ends, so there
-//! are no stale locks ([`RunLock`]).
+//! **Nothing mixed.** A checkpoint keeps what its training was begun with as named values: all settings that decide
+//! later bits, the data, how they are read. A resume with another value is refused by its name.
 //!
-//! **A loss that is no number stops the run**, with the rows of the batch, before it can reach a checkpoint: weights must score
-//! some validation jets before they are kept.
+//! **One process a folder.** The lock is the kernel's, on an open file: it ends with its process, however that ends, so
+//! there are no stale locks ([`RunLock`]).
+//!
+//! **A loss that is no number stops the run**, with the rows of the batch, before it can reach a checkpoint: weights
+//! must score some validation jets before they are kept.
 //!
 //! # What it costs
 //!
-//! A batch from memory costs one memory copy a jet. A checkpoint costs writing the learner's files, one SHA-256 over them and a
-//! few syncs, some tens of milliseconds, after each epoch and every five minutes. Shuffling a million jets takes some tens of
-//! milliseconds an epoch. The loop allocates nothing else per step.
+//! A batch from memory costs one memory copy a jet. A checkpoint costs writing the learner's files, one SHA-256 over
+//! them and a few syncs, after each epoch and at the configured intervals. An epoch costs one shuffle of the jets'
+//! numbers. The loop allocates nothing else per step.
 
 #![forbid(unsafe_code)]
 
@@ -59,6 +63,7 @@ mod durable;
 mod early_stopping;
 mod error;
 mod examples;
+mod facts;
 mod gather;
 mod in_memory;
 mod journal;
@@ -68,7 +73,6 @@ mod many;
 mod metric;
 mod observer;
 mod provenance;
-mod read_ahead;
 mod run_folder;
 mod run_lock;
 mod schedule;
@@ -83,7 +87,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{CheckpointConfig, EarlyStopping, OptimizerConfig, OptimizerKind, Training, TrainingConfig};
 pub use early_stopping::Patience;
 pub use error::{Result, TrainError};
-pub use examples::{Batches, Examples, Order};
+pub use examples::{Batches, Examples, Order, Reading, require_both_classes};
 pub use in_memory::InMemory;
 pub use journal::EpochMetrics;
 pub use learner::{Batch, Learner, LearnerError, Update};

@@ -1,15 +1,15 @@
 //! Many trainings at once.
 //!
-//! Small products gain little from a second core; independent trainings gain all of it. So a study runs one training a core, each
-//! in a thread pool of its own: parallel work inside a job sees that pool alone, and what a job computes cannot depend on what
-//! runs beside it.
+//! Small products leave a second core waiting; independent trainings share nothing to wait for. So a study runs one
+//! training a core, each in a thread pool of its own: parallel work inside a job sees that pool alone, and what a job
+//! computes cannot depend on what runs beside it.
 
 use crate::error::{Result, TrainError, panic_message};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Deep call chains (automatic differentiation of deep networks, recursive trees) need more than a thread's usual 2 MiB. It is
-/// address space, not memory, until it is used.
+/// Deep call chains (automatic differentiation of deep networks, recursive trees) need more than a thread's usual 2
+/// MiB. It is address space, not memory, until it is used.
 const STACK_BYTES: usize = 16 << 20;
 
 /// One piece of work.
@@ -67,8 +67,8 @@ type Slot<T, E> = Mutex<Option<Result<JobOutcome<T, E>>>>;
 
 /// Runs all jobs, `workers` at once (0 counts as 1), and returns what became of each, in the order of the jobs.
 ///
-/// Jobs are begun in order. When `stop` is raised no further job is begun; those under way listen to the flag themselves, as a
-/// [`Trainer`](crate::Trainer) does.
+/// Jobs are begun in order. When `stop` is raised no further job is begun; those under way listen to the flag
+/// themselves, as a [`Trainer`](crate::Trainer) does.
 ///
 /// # Errors
 /// When the machine gives no thread to a job or a worker.

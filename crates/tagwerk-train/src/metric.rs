@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy` or `val_rejection_30` (background rejection at 30 %
-/// signal efficiency; any whole percentage from 1 to 99).
+/// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy` or `val_rejection_30` (background rejection at
+/// 30 % signal efficiency; any whole percentage from 1 to 99).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Metric {

@@ -14,7 +14,10 @@ pub struct Provenance {
     pub data: BTreeMap<String, String>,
     /// The machine.
     pub machine: Machine,
-    /// Threads the run may use.
+    /// Where the network ran: `cpu`, `cuda:0`, ...
+    #[serde(default)]
+    pub device: String,
+    /// Threads of the processor that the run could use.
     pub threads: usize,
 }
 

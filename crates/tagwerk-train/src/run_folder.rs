@@ -12,14 +12,18 @@
 //! report/              tables and figures
 //! ```
 
-use crate::checkpoint::{BestEpoch, Checkpoints};
+use crate::checkpoint::{BestEpoch, Checkpoints, Ending};
+use crate::clock::Clock;
 use crate::durable;
 use crate::error::{Result, TrainError, io};
+use crate::facts::{self, Facts};
 use crate::journal::{self, EpochMetrics};
+use crate::observer::CheckpointKind;
 use crate::provenance::Provenance;
 use crate::run_lock::RunLock;
 use crate::scores::ScoreTable;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,30 +100,34 @@ impl RunFolder {
         }
     }
 
-    /// Opens the run folder if it is there with this very configuration, else creates it: the way for a study of many runs that is
-    /// started again after a stop.
+    /// Opens the run folder if it is there; `None` if not.
+    ///
+    /// # Errors
+    /// [`TrainError::Changed`] when it is there with another configuration; all settings that differ are named.
+    pub fn open_begun(path: impl Into<PathBuf>, config: &impl Serialize) -> Result<Option<Self>> {
+        let Ok(run) = Self::open(path) else {
+            return Ok(None);
+        };
+        let path = run.config_path();
+        let expected = toml_text(&path, config)?;
+        let found = run.config_text()?;
+        if found != expected {
+            facts::same(&path, &settings(&path, &found)?, &settings(&path, &expected)?)?;
+        }
+        Ok(Some(run))
+    }
+
+    /// Opens the run folder if it is there with this very configuration, else creates it: the way for a study of many
+    /// runs that is started again after a stop.
     ///
     /// # Errors
     /// [`TrainError::Changed`] when it is there with another configuration.
     pub fn open_or_create(path: impl Into<PathBuf>, config: &impl Serialize) -> Result<Self> {
         let path = path.into();
-        let Ok(run) = Self::open(&path) else {
-            return Self::create(path, config);
-        };
-        let expected = toml_text(&run.config_path(), config)?;
-        let found = run.config_text()?;
-        if found != expected {
-            let differing = found.lines().zip(expected.lines()).find(|(a, b)| a != b);
-            let (found, expected) = differing.unwrap_or(("fewer or more lines", "a configuration of another length"));
-            let (found, expected) = (format!("`{found}`"), format!("`{expected}`"));
-            return Err(TrainError::Changed {
-                path: run.config_path(),
-                what: "the setting",
-                found,
-                expected,
-            });
+        match Self::open_begun(&path, config)? {
+            Some(run) => Ok(run),
+            None => Self::create(path, config),
         }
-        Ok(run)
     }
 
     /// The folder.
@@ -152,6 +160,53 @@ impl RunFolder {
     /// When it does not parse.
     pub fn status(&self) -> Result<Option<Status>> {
         read_json(&self.path.join("status.json"))
+    }
+
+    /// Whether all is done: trained to its end and the test jets scored. Unlike [`status`](Self::status) it does not
+    /// change while a finished run is looked at again.
+    ///
+    /// # Errors
+    /// A damaged checkpoint.
+    pub fn is_finished(&self) -> Result<bool> {
+        let progress = self.checkpoints().progress(CheckpointKind::Last)?;
+        Ok(progress.is_some_and(|p| p.ending.is_some()) && self.scores_path("test").is_file())
+    }
+
+    /// Changes the number of epochs of a run that is not in use; `set` puts the new number into the configuration `C`.
+    ///
+    /// The training that follows goes on from the last checkpoint. All schedules count epochs from the start of the
+    /// training and none knows the last one, so it ends in the same bits as one that was to have this many from the
+    /// start.
+    ///
+    /// # Errors
+    /// [`TrainError::Epochs`] when no more than these are done already; [`TrainError::Ended`] when early stopping ended
+    /// the run; [`TrainError::Locked`] when it is in use.
+    pub fn set_epochs<C: Serialize + DeserializeOwned>(
+        &self,
+        epochs: u32,
+        clock: &dyn Clock,
+        set: impl FnOnce(&mut C),
+    ) -> Result<()> {
+        let _lock = RunLock::take(&self.path)?;
+        let checkpoints = self.checkpoints();
+        checkpoints.recover()?;
+        let progress = checkpoints.progress(CheckpointKind::Last)?;
+        let path = || self.path.clone();
+        let done = progress.as_ref().map_or(0, |p| p.epochs_done);
+        if progress.is_some_and(|p| p.ending == Some(Ending::EarlyStopping)) {
+            return Err(TrainError::Ended { path: path(), done });
+        }
+        if u64::from(epochs) <= done {
+            let path = path();
+            return Err(TrainError::Epochs { path, epochs, done });
+        }
+        let mut config: C = self.config()?;
+        set(&mut config);
+        let text = toml_text(&self.config_path(), &config)?;
+        durable::write(&self.config_path(), text.as_bytes())?;
+        self.log(&json!({
+            "time": clock.unix_seconds(), "event": "epochs changed", "epochs": epochs, "epochs_done": done,
+        }))
     }
 
     /// Whether a process works in this folder now.
@@ -241,6 +296,15 @@ fn toml_text(path: &Path, config: &impl Serialize) -> Result<String> {
     })
 }
 
+/// The settings of a configuration file by name.
+fn settings(path: &Path, text: &str) -> Result<Facts> {
+    let table: toml::Table = toml::from_str(text).map_err(|e| TrainError::Parse {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })?;
+    facts::facts("", &table, path)
+}
+
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| TrainError::Parse {
         path: path.to_owned(),
@@ -286,7 +350,7 @@ mod tests {
         let error = RunFolder::open_or_create(&path, &TrainingConfig::default())
             .unwrap_err()
             .to_string();
-        assert!(error.contains("`seed = 5`") && error.contains("`seed = 0`"), "{error}");
+        assert!(error.contains("begun with seed = 5, now it is 0;"), "{error}");
     }
 
     #[test]
@@ -300,6 +364,7 @@ mod tests {
             git: None,
             data,
             machine: Machine::this(),
+            device: "cpu".to_owned(),
             threads: 2,
         };
         run.write_provenance(&provenance).unwrap();

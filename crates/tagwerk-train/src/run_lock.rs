@@ -8,9 +8,10 @@ use std::time::Duration;
 
 /// Holds a run folder until dropped.
 ///
-/// The lock belongs to the open file `.lock`, in the kernel, not to the file's presence: when a process ends in whatever way, kill
-/// -9 and power cut included, the kernel lets go and the next one takes the folder. There is no stale lock to clean up, and the
-/// file itself stays. Its content, the process number, serves the message to whoever comes second.
+/// The lock belongs to the open file `.lock`, in the kernel, not to the file's presence: when a process ends in
+/// whatever way, kill -9 and power cut included, the kernel lets go and the next one takes the folder. There is no
+/// stale lock to clean up, and the file itself stays. Its content, the process number, serves the message to whoever
+/// comes second.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,

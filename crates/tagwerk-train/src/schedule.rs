@@ -116,10 +116,12 @@ impl Default for OneCycle {
     }
 }
 
-/// Linear warm-up, then cosine waves from the full rate to `floor` times it, each `growth` times longer than the one before
-/// (Loshchilov and Hutter, arXiv:1608.03983), changed at every step; from epoch `tail_after` on a factor an epoch.
+/// Linear warm-up, then cosine waves from the full rate to `floor` times it, each `growth` times longer than the one
+/// before (Loshchilov and Hutter, arXiv:1608.03983), changed at every step; from epoch `tail_after` on a factor an
+/// epoch.
 ///
-/// The default is LorentzNet's (arXiv:2201.08187): 5 epochs of warm-up, waves of 4, 8, 16 epochs, halved from epoch 31 on.
+/// The default is LorentzNet's (arXiv:2201.08187): 5 epochs of warm-up, waves of 4, 8, 16 epochs, halved from epoch 31
+/// on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CosineRestarts {

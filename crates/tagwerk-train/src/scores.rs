@@ -14,9 +14,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Scores of `B` jets with what is needed to evaluate them. Columns of the file: `row` (u64), `label` (u8), `weight` (f32),
-/// `parameter` (f32, null for networks without one), `score` (f64, the signal probability), `log_odds` (f32, what the network
-/// gave, which does not saturate).
+/// Scores of `B` jets with what is needed to evaluate them. Columns of the file: `row` (u64), `label` (u8), `weight`
+/// (f32), `parameter` (f32, null for networks without one), `score` (f64, the signal probability), `log_odds` (f32,
+/// what the network gave, which does not saturate).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScoreTable {
     /// Row of each jet in its data set.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tagwerk_stats::{WorkingPoints, evaluate};
 
-/// Scores all jets in stored order, `batch_size` at once; `None` when `stop` was raised meanwhile. `what` names the examples in
-/// errors and to the observer.
+/// Scores all jets in stored order, `batch_size` at once; `None` when `stop` was raised meanwhile. `what` names the
+/// examples in errors and to the observer.
 ///
 /// # Errors
 /// A learner that fails or gives a score that is not finite; examples that cannot be read.
@@ -151,8 +151,8 @@ pub fn figures(table: &ScoreTable, what: &str, extra: &[Metric]) -> Result<Figur
     })
 }
 
-/// Mean of log(1 + exp(-s)) over signal and log(1 + exp(s)) over background: the cross entropy of a sigmoid of s, and of a softmax
-/// over two outputs whose difference is s. One order of summation, so one result.
+/// Mean of log(1 + exp(-s)) over signal and log(1 + exp(s)) over background: the cross entropy of a sigmoid of s, and
+/// of a softmax over two outputs whose difference is s. One order of summation, so one result.
 fn cross_entropy(table: &ScoreTable) -> f64 {
     let (mut sum, mut weights) = (0.0, 0.0);
     for ((&s, &label), &weight) in table.log_odds.iter().zip(&table.labels).zip(&table.weights) {

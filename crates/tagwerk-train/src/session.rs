@@ -1,23 +1,25 @@
 //! The training loop.
 //!
 //! One epoch: batches in the epoch's own order, a step on each, then the validation jets, then the records: a line in
-//! `metrics.jsonl`, the best checkpoint if this epoch is the best, the last checkpoint. The records are written in this order, so
-//! that whatever a kill leaves out is made again from the last checkpoint, with the same bits, and what it leaves over (lines beyond
-//! the checkpoint) is cut.
+//! `metrics.jsonl`, the best checkpoint if this epoch is the best, the last checkpoint. The records are written in this
+//! order, so that whatever a kill leaves out is made again from the last checkpoint, with the same bits, and what it
+//! leaves over (lines beyond the checkpoint) is cut.
 
-use crate::checkpoint::{BestEpoch, Checkpoints, Ending, Identity, Progress, fingerprint};
+mod opening;
+mod records;
+
+use crate::checkpoint::{Checkpoints, Identity, Progress};
 use crate::config::TrainingConfig;
-use crate::error::{Result, TrainError, io};
+use crate::error::{Result, TrainError};
 use crate::examples::Order;
-use crate::journal::{self, EpochMetrics};
+use crate::journal::EpochMetrics;
 use crate::learner::{Batch, Learner, Update};
 use crate::metric::Metric;
 use crate::observer::{CheckpointKind, StepReport};
 use crate::provenance::resident_bytes;
-use crate::run_folder::{RunState, Status};
-use crate::scoring::{figures, score_at, score_batch};
-use crate::trainer::{Outcome, Sets, Summary, Trainer};
-use serde_json::json;
+use crate::run_folder::RunState;
+use crate::scoring::{figures, score_at};
+use crate::trainer::{Outcome, Sets, Trainer};
 use std::sync::atomic::Ordering;
 
 /// Whether to go on.
@@ -39,76 +41,17 @@ pub(crate) struct Session<'t, 'a> {
     counted: f64,
     /// Clock and step at the last checkpoint.
     saved: (f64, u64),
-    /// The first validation jets, kept once they were needed.
+    /// The first validation jets: what weights must score before they are kept within an epoch.
     probe: Option<Batch>,
 }
 
-impl<'t, 'a> Session<'t, 'a> {
-    pub(crate) fn open(trainer: &'t mut Trainer<'a>, learner: &'t mut dyn Learner, sets: &'t Sets<'t>) -> Result<Self> {
-        sets.check()?;
-        let config = trainer.training.config();
-        let identity = Identity {
-            settings: fingerprint(&trainer.training.decisive()?),
-            data: fingerprint(&sets.fingerprint),
-            train_jets: sets.train.len() as u64,
-            validation_jets: sets.validation.len() as u64,
-            parameters: learner.parameter_count() as u64,
-        };
-        let checkpoints = trainer.run.checkpoints();
-        checkpoints.recover()?;
-        let mut progress = Progress::start();
-        let mut event = "begun";
-        if let Some(found) = checkpoints.read(CheckpointKind::Last, &identity)? {
-            let path = checkpoints.path(CheckpointKind::Last);
-            learner.load(&path).map_err(|source| TrainError::Learner {
-                doing: format!("loading {}", path.display()),
-                source,
-            })?;
-            (progress, event) = (found, "resumed");
-        }
-        journal::cut_torn_line(&trainer.run.log_path())?;
-        journal::cut(&trainer.run.metrics_path(), progress.epochs_done)?;
-        let now = trainer.clock.seconds();
-        let mut session = Self {
-            steps_per_epoch: (sets.train.len() as u64).div_ceil(config.batch_size as u64),
-            saved: (now, progress.step),
-            counted: now,
-            probe: None,
-            trainer,
-            learner,
-            sets,
-            checkpoints,
-            identity,
-            progress,
-        };
-        session.prolong()?;
-        session.log(event)?;
-        session.write_status(RunState::Running)?;
-        Ok(session)
-    }
-
+impl<'a> Session<'_, 'a> {
     fn config(&self) -> &'a TrainingConfig {
         self.trainer.training.config()
     }
 
     fn stopping(&self) -> bool {
         self.trainer.stop.load(Ordering::Relaxed)
-    }
-
-    /// Takes up a training that was at its last epoch when more epochs are wanted now. Its scores are those of an earlier end.
-    fn prolong(&mut self) -> Result<()> {
-        if self.progress.ending == Some(Ending::AllEpochs)
-            && self.progress.epochs_done < u64::from(self.config().epochs)
-        {
-            self.progress.ending = None;
-            for (part, _) in &self.sets.score {
-                let path = self.trainer.run.scores_path(part);
-                if path.exists() {
-                    std::fs::remove_file(&path).map_err(io(&path, "remove"))?;
-                }
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn run(&mut self) -> Result<Outcome> {
@@ -163,6 +106,12 @@ impl<'t, 'a> Session<'t, 'a> {
 
     fn train_batches(&mut self, epoch: u64) -> Result<Flow> {
         let config = self.config();
+        // Before the training jets are read: two streams at once would take twice the memory.
+        if self.probe.is_none() {
+            let size = config.score_batch_size;
+            let mut batches = self.sets.validation.batches(Order::STORED, size, 0);
+            self.probe = batches.next().transpose()?;
+        }
         let order = Order {
             seed: config.seed,
             epoch: epoch - 1,
@@ -226,12 +175,6 @@ impl<'t, 'a> Session<'t, 'a> {
         Ok(loss)
     }
 
-    fn checkpoint_due(&self, now: f64) -> bool {
-        let every = &self.config().checkpoint;
-        (every.every_seconds > 0.0 && now - self.saved.0 >= every.every_seconds)
-            || (every.every_steps > 0 && self.progress.step - self.saved.1 >= every.every_steps)
-    }
-
     /// Adds the time since the last call to the sums; returns the clock.
     fn count_time(&mut self, training: bool) -> f64 {
         let now = self.trainer.clock.seconds();
@@ -280,78 +223,6 @@ impl<'t, 'a> Session<'t, 'a> {
         }))
     }
 
-    /// Judges the epoch and writes its records, the checkpoint to resume from last.
-    fn close_epoch(&mut self, metrics: &EpochMetrics) -> Result<()> {
-        let config = self.config();
-        let p = &mut self.progress;
-        p.epochs_done = metrics.epoch;
-        (p.batches_done, p.loss_sum, p.epoch_jets, p.epoch_seconds) = (0, 0.0, 0, 0.0);
-        let figure = metrics.figure(config.best);
-        let is_best = p
-            .best
-            .as_ref()
-            .is_none_or(|best| config.best.better(figure, best.value, 0.0));
-        if is_best {
-            p.best = Some(BestEpoch {
-                metric: config.best,
-                value: figure,
-                epoch: metrics.epoch,
-            });
-        }
-        let tired = match &config.early_stopping {
-            Some(rule) => p.patience.stop_after(rule, metrics.epoch, metrics.figure(rule.metric)),
-            None => false,
-        };
-        if tired {
-            p.ending = Some(Ending::EarlyStopping);
-        } else if metrics.epoch >= u64::from(config.epochs) {
-            p.ending = Some(Ending::AllEpochs);
-        }
-        journal::append(&self.trainer.run.metrics_path(), metrics)?;
-        if is_best {
-            self.save(CheckpointKind::Best)?;
-        }
-        self.save(CheckpointKind::Last)?;
-        self.write_status(RunState::Running)?;
-        self.trainer.observer.epoch_end(metrics, is_best);
-        Ok(())
-    }
-
-    /// Writes the last checkpoint within an epoch, if a step was done since it was written.
-    ///
-    /// The loss of the last step was that of the weights before it and says nothing of those it made; a checkpoint of weights that
-    /// score NaN could never be resumed. So they must score the first validation jets first.
-    fn save_midway(&mut self) -> Result<()> {
-        if self.progress.step == self.saved.1 {
-            return Ok(());
-        }
-        if self.probe.is_none() {
-            let size = self.config().score_batch_size;
-            self.probe = self
-                .sets
-                .validation
-                .batches(Order::STORED, size, 0)
-                .next()
-                .transpose()?;
-        }
-        if let Some(batch) = &self.probe {
-            score_batch(self.learner, batch, "validation", self.progress.step)?;
-        }
-        self.save(CheckpointKind::Last)?;
-        self.write_status(RunState::Running)
-    }
-
-    fn save(&mut self, kind: CheckpointKind) -> Result<()> {
-        let now = self.count_time(false);
-        self.checkpoints
-            .write(kind, self.learner, &self.identity, &self.progress)?;
-        if kind == CheckpointKind::Last {
-            self.saved = (now, self.progress.step);
-        }
-        self.trainer.observer.checkpoint(kind);
-        Ok(())
-    }
-
     /// Scores every part that has no score file yet: a part's file appears when it is complete.
     fn score_parts(&mut self) -> Result<Flow> {
         let batch_size = self.config().score_batch_size;
@@ -375,39 +246,6 @@ impl<'t, 'a> Session<'t, 'a> {
             }
         }
         Ok(Flow::Go)
-    }
-
-    fn summary(&self) -> Summary {
-        let p = &self.progress;
-        Summary {
-            epochs: p.epochs_done,
-            steps: p.step,
-            seconds: p.seconds,
-            best: p.best.clone(),
-            ending: p.ending,
-        }
-    }
-
-    fn log(&self, event: &str) -> Result<()> {
-        let p = &self.progress;
-        let time = self.trainer.clock.unix_seconds();
-        self.trainer.run.log(&json!({
-            "time": time, "event": event, "epochs_done": p.epochs_done, "batches_done": p.batches_done, "step": p.step,
-        }))
-    }
-
-    fn write_status(&self, state: RunState) -> Result<()> {
-        let p = &self.progress;
-        self.trainer.run.write_status(&Status {
-            state,
-            epochs_done: p.epochs_done,
-            epochs: u64::from(self.config().epochs),
-            step: p.step,
-            steps_per_epoch: self.steps_per_epoch,
-            best: p.best.clone(),
-            message: None,
-            updated: self.trainer.clock.unix_seconds(),
-        })
     }
 }
 

@@ -1,10 +1,9 @@
 //! Examples from files larger than memory.
 
 use crate::error::{Result, TrainError};
-use crate::examples::{Batches, Examples, Order};
+use crate::examples::{Batches, Examples, Order, Reading};
 use crate::gather;
 use crate::learner::Batch;
-use crate::read_ahead::read_ahead;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tagwerk_data::{JetDataset, JetStream, Jets, Part, StreamOptions};
@@ -16,12 +15,13 @@ pub type ViewOf =
 
 /// One part of a data set, read anew in every epoch within a budget of memory.
 ///
-/// Reading and decoding run ahead on the data set's own thread; the view of a chunk is computed where the batches are asked for,
-/// in the thread pool of the training, unless [`Streaming::read_ahead`] moves it to a thread of its own. Which jet comes when is a
-/// pure function of (seed, epoch, budget): a run is resumed with the budget it was begun with.
+/// Reading and decoding run ahead on the data set's own thread; the view of a chunk is computed where the batches are
+/// asked for, in the thread pool of the training. Which jet comes when is a pure function of (seed, epoch, budget): a
+/// run is resumed with the budget it was begun with.
 ///
-/// Jets without constituents, which a data set may be told to leave out, are not left out here but an error: their number is not
-/// known before they are read, and a training that does not know its number of steps can be neither scheduled nor resumed.
+/// Jets without constituents, which a data set may be told to leave out, are not left out here but an error: their
+/// number is not known before they are read, and a training that does not know its number of steps can be neither
+/// scheduled nor resumed.
 #[derive(Clone)]
 pub struct Streaming {
     dataset: JetDataset,
@@ -30,11 +30,11 @@ pub struct Streaming {
     limit: Option<u64>,
     jets: usize,
     view: ViewOf,
-    ahead: usize,
 }
 
 impl Streaming {
-    /// A part of `dataset`, at most `limit` jets of it, with at most `budget_bytes` of decoded jets in memory at a time.
+    /// A part of `dataset`, at most `limit` jets of it, with at most `budget_bytes` of decoded jets in memory at a
+    /// time.
     ///
     /// # Errors
     /// A part without rows.
@@ -62,21 +62,19 @@ impl Streaming {
             limit,
             jets,
             view: Arc::new(view),
-            ahead: 0,
         })
-    }
-
-    /// Makes up to `batches` batches ahead, views included, on another thread. Pays where the step runs on an accelerator.
-    /// Default: 0, none.
-    pub fn read_ahead(mut self, batches: usize) -> Self {
-        self.ahead = batches;
-        self
     }
 }
 
 impl Examples for Streaming {
     fn len(&self) -> usize {
         self.jets
+    }
+
+    fn reading(&self) -> Reading {
+        Reading::Streamed {
+            budget_bytes: self.budget_bytes,
+        }
     }
 
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_> {
@@ -99,7 +97,7 @@ impl Examples for Streaming {
         };
         let what = format!("the {} part of {}", self.part.name(), self.dataset.name());
         let view = Arc::clone(&self.view);
-        let walk = Walk {
+        Box::new(Walk {
             stream: Some(stream),
             view,
             what,
@@ -107,12 +105,7 @@ impl Examples for Streaming {
             position: skip,
             pieces: VecDeque::new(),
             waiting: 0,
-        };
-        if self.ahead == 0 {
-            Box::new(walk)
-        } else {
-            read_ahead(self.ahead, walk)
-        }
+        })
     }
 }
 

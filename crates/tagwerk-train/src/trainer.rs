@@ -4,14 +4,17 @@ use crate::checkpoint::{BestEpoch, Ending};
 use crate::clock::Clock;
 use crate::config::Training;
 use crate::error::{Result, TrainError};
-use crate::examples::Examples;
+use crate::examples::{Examples, require_both_classes};
+use crate::facts::{Facts, facts};
 use crate::learner::Learner;
 use crate::observer::Observer;
+use crate::provenance::Provenance;
 use crate::run_folder::{RunFolder, RunState, Status};
 use crate::run_lock::RunLock;
 use crate::session::Session;
 use serde::Serialize;
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +23,7 @@ pub struct Sets<'a> {
     pub(crate) train: &'a dyn Examples,
     pub(crate) validation: &'a dyn Examples,
     pub(crate) score: Vec<(String, &'a dyn Examples)>,
-    pub(crate) fingerprint: String,
+    pub(crate) facts: Facts,
 }
 
 impl<'a> Sets<'a> {
@@ -30,7 +33,7 @@ impl<'a> Sets<'a> {
             train,
             validation,
             score: Vec::new(),
-            fingerprint: String::new(),
+            facts: Facts::new(),
         }
     }
 
@@ -40,24 +43,20 @@ impl<'a> Sets<'a> {
         self
     }
 
-    /// Says in a text what the data are (checksums, selection, view): a run is only resumed with the same text.
-    pub fn fingerprint(mut self, text: impl Into<String>) -> Self {
-        self.fingerprint = text.into();
-        self
+    /// Says what else the training is made of (the network's settings, the data's checksums), under a name: a run is
+    /// only resumed with the same, and an error names the key that differs.
+    ///
+    /// # Errors
+    /// A value that does not serialize.
+    pub fn fact(mut self, name: &str, value: &impl Serialize) -> Result<Self> {
+        self.facts.extend(facts(name, value, Path::new(name))?);
+        Ok(self)
     }
 }
 
 impl Sets<'_> {
-    /// Refuses sets without jets and part names that are no file names.
+    /// Refuses sets of one class or of none and part names that are no file names.
     pub(crate) fn check(&self) -> Result<()> {
-        for (what, examples) in [("training", self.train), ("validation", self.validation)] {
-            if examples.is_empty() {
-                return Err(TrainError::Examples {
-                    what: what.to_owned(),
-                    reason: "no jets; at least 1 is needed".to_owned(),
-                });
-            }
-        }
         for (i, (part, _)) in self.score.iter().enumerate() {
             let plain = part
                 .bytes()
@@ -69,6 +68,11 @@ impl Sets<'_> {
                     reason,
                 });
             }
+        }
+        require_both_classes("training", self.train)?;
+        require_both_classes("validation", self.validation)?;
+        for (part, examples) in &self.score {
+            require_both_classes(part, *examples)?;
         }
         Ok(())
     }
@@ -115,11 +119,12 @@ pub struct Trainer<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) observer: &'a mut dyn Observer,
+    pub(crate) provenance: Option<Provenance>,
 }
 
 impl<'a> Trainer<'a> {
-    /// A trainer that listens to `stop` (raise it, from a Ctrl-C handler say, and the training stops after the step under way) and
-    /// tells `observer` what happens.
+    /// A trainer that listens to `stop` (raise it, from a Ctrl-C handler say, and the training stops after the step
+    /// under way) and tells `observer` what happens.
     pub fn new(
         training: &'a Training,
         run: &'a RunFolder,
@@ -133,11 +138,18 @@ impl<'a> Trainer<'a> {
             clock,
             stop,
             observer,
+            provenance: None,
         }
     }
 
-    /// Trains, validates, keeps the best weights, scores; begins anew or resumes, whichever the run folder asks for. Calling it
-    /// again after [`Outcome::Finished`] trains nothing and loads the best weights.
+    /// Writes this into the run folder, once the folder is this training's own and there is something to train.
+    pub fn provenance(mut self, provenance: Provenance) -> Self {
+        self.provenance = Some(provenance);
+        self
+    }
+
+    /// Trains, validates, keeps the best weights, scores; begins anew or resumes, whichever the run folder asks for.
+    /// Calling it again after [`Outcome::Finished`] trains nothing and loads the best weights.
     ///
     /// `learner` must be built as for a new training, with the same seed each time.
     ///

@@ -68,7 +68,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         .unwrap_or_else(|| Path::new("runs").join(&config.name));
     let context = session.context()?;
     let outcome = {
-        let progress = LandscapeProgress::new(&costs(&config)?, config.trainings, Manner::suited(session.quiet));
+        let progress = LandscapeProgress::new(&config.costs()?, config.trainings, Manner::suited(session.quiet));
         landscape(&folder, &config, &context, &progress).map_err(|error| explained(error, &folder))?
     };
     match outcome {
@@ -144,23 +144,6 @@ fn chosen(names: &[String], configured: &[TaggerChoice]) -> Vec<TaggerChoice> {
     names
         .iter()
         .map(|name| choice(name).unwrap_or_else(|| TaggerChoice::from(*name)))
-        .collect()
-}
-
-/// Cost of one training of each tagger, for the time left.
-fn costs(config: &LandscapeConfig) -> Result<Vec<(String, f64)>, Failure> {
-    const TYPICAL_CONSTITUENTS: f64 = 50.0;
-    config
-        .taggers
-        .iter()
-        .map(|choice| {
-            let tagger = registry::tagger(&choice.name, &choice.settings)?;
-            let epochs = choice.training.get("epochs").or(config.training.get("epochs"));
-            let epochs = epochs
-                .and_then(toml::Value::as_integer)
-                .map_or(f64::from(tagger.training().epochs), |n| n as f64);
-            Ok((choice.name.clone(), tagger.multiply_adds(TYPICAL_CONSTITUENTS) * epochs))
-        })
         .collect()
 }
 

@@ -143,8 +143,8 @@ fn same_jets(a: &FinishedRun, b: &FinishedRun) -> Result<(), Failure> {
     )))
 }
 
-/// Sorts runs into rows: those that differ in the seed alone share one. A tagger with several configurations has several rows,
-/// told apart by the name of the first run.
+/// Sorts runs into rows: those that differ in the seed alone share one. A tagger with several configurations has
+/// several rows, told apart by the name of the first run.
 fn name_rows(candidates: &mut [Candidate]) -> Result<(), Failure> {
     let order: Vec<&str> = registry::names().collect();
     let place = |name: &str| order.iter().position(|known| *known == name).unwrap_or(usize::MAX);

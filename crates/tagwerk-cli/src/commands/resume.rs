@@ -5,14 +5,21 @@ use crate::failure::Failure;
 use crate::progress::{Manner, TrainingProgress};
 use crate::session::Session;
 use clap::Args;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-Goes on from the last checkpoint and ends in the same bits as a training that was never stopped. A finished run is told again. \
-A landscape is resumed by the same `tagwerk landscape` command.
+Goes on from the last checkpoint and ends in the same bits as a training that was never stopped. A finished run is told \
+again. A landscape is resumed by the same `tagwerk landscape` command.
 
-Example:
-  tagwerk resume runs/pfn";
+With --epochs the run gets another number of epochs, more than it has done already, and keeps it in its config.toml. \
+The learning rate goes on by its schedule: every schedule counts epochs from the start of the training and none knows \
+the last one, so the run ends in the same bits as one that was to have this many epochs from the start. A one-cycle \
+schedule stays at its lowest rate after its own epochs. A run that early stopping ended is not prolonged.
+
+Examples:
+  tagwerk resume runs/pfn
+  tagwerk resume runs/pfn --epochs 60";
 
 /// What can be typed.
 #[derive(Debug, Args)]
@@ -21,6 +28,9 @@ pub struct Typed {
     /// Run folder
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    /// Epochs in all from now on, more than are done already [default: those of the run]
+    #[arg(long, value_name = "N")]
+    epochs: Option<NonZeroU32>,
 }
 
 /// Goes on.
@@ -31,6 +41,9 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         ));
     }
     let context = session.context()?;
+    if let Some(epochs) = typed.epochs {
+        tagwerk_taggers::set_epochs(&typed.run, epochs.get())?;
+    }
     let label = typed
         .run
         .file_name()

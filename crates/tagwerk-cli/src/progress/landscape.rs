@@ -14,8 +14,8 @@ pub(super) const TEMPLATE: &str = "{prefix:<22} [{bar:28}] {msg}";
 /// Steps of the bar.
 const RESOLUTION: u64 = 1000;
 
-/// Listens to a landscape. A training counts by its tagger's cost, so that the time left holds although a graph network takes a
-/// hundred times as long as a small dense one.
+/// Listens to a landscape. A training counts by its tagger's cost, so that the time left holds although a graph network
+/// takes a hundred times as long as a small dense one.
 pub struct LandscapeProgress {
     manner: Manner,
     bars: MultiProgress,

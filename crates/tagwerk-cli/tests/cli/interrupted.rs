@@ -162,6 +162,15 @@ fn a_stopped_landscape_goes_on_with_the_same_command() {
         told.contains("trainings done; the same command goes on: tagwerk landscape --taggers"),
         "{told}"
     );
+    let counted = |told: &str| -> usize {
+        let (_, rest) = told.split_once("stopped with ").unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+    let finished = ["topodnn-1", "topodnn-2", "pfn-1", "pfn-2"]
+        .iter()
+        .filter(|run| sandbox.path(&format!("land/{run}/scores.parquet")).is_file())
+        .count();
+    assert_eq!(counted(&told), finished, "{told}");
     let ran = sandbox.tagwerk(words).good();
     assert!(ran.stdout.contains("published"), "{ran:#?}");
 }

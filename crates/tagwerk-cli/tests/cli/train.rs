@@ -108,3 +108,70 @@ fn every_row_of_a_file_can_be_scored() {
         .json();
     assert_eq!(test["jets"], 2_000);
 }
+
+#[test]
+fn more_epochs_are_a_word_of_resume_and_stay_in_the_configuration() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .tagwerk(&format!("train --tagger topodnn {SMALL} -o run"))
+        .good();
+    for epochs in ["1", "2"] {
+        let sentence = sandbox.tagwerk(&format!("resume run --epochs {epochs}")).sentence();
+        assert!(
+            sentence.contains(&format!("epochs = {epochs}; allowed: more than the 2 that are done")),
+            "{sentence}"
+        );
+    }
+    let told = sandbox.tagwerk("resume run --epochs 4 --json -").json();
+    assert_eq!((&told["epochs"], &told["outcome"]), (&4.into(), &"finished".into()));
+    let config = String::from_utf8(sandbox.bytes("run/config.toml")).unwrap();
+    assert!(config.contains("epochs = 4"), "{config}");
+    sandbox
+        .tagwerk(&format!(
+            "train --tagger topodnn {} -o whole",
+            SMALL.replace("--epochs 2", "--epochs 4")
+        ))
+        .good();
+    assert_eq!(
+        sandbox.bytes("run/scores.parquet"),
+        sandbox.bytes("whole/scores.parquet")
+    );
+}
+
+#[test]
+fn a_run_on_a_file_beside_it_is_resumed_from_another_folder() {
+    let sandbox = Sandbox::new();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/top_sample.parquet");
+    sandbox.write("jets.parquet", std::fs::read(sample).unwrap());
+    sandbox
+        .tagwerk(&format!("train --tagger topodnn --data jets.parquet {SMALL} -o run"))
+        .good();
+    std::fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    let output = sandbox
+        .command("resume ../run --epochs 3")
+        .current_dir(sandbox.path("elsewhere"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The same words in the first folder are still the same run.
+    sandbox
+        .tagwerk(&format!(
+            "train --tagger topodnn --data jets.parquet {} -o run",
+            SMALL.replace("--epochs 2", "--epochs 3")
+        ))
+        .good();
+}
+
+#[test]
+fn jets_of_one_class_are_refused_before_the_training_with_the_part_and_the_counts() {
+    let sandbox = Sandbox::new();
+    let text =
+        "tagger = 'topodnn'\n[data]\nsource = 'sample'\ntrain_jets = 100\nvalidation_jets = 100\ntest_jets = 1\n";
+    sandbox.write("one.toml", text);
+    let sentence = sandbox.tagwerk("train one.toml -o run").sentence();
+    assert!(
+        sentence.contains("the test part has") && sentence.contains("at least 1 of each"),
+        "{sentence}"
+    );
+    assert!(!sandbox.path("run").exists());
+}

@@ -61,9 +61,45 @@ pub fn update(parameters: &mut [f32], gradient: &[f32], first: &mut [f32], secon
     });
 }
 
+/// The sum of squares of a gradient: not finite if any of its values is not.
+pub fn square_sum(gradient: &[f32]) -> f64 {
+    simd::dispatch(
+        #[inline(always)]
+        || {
+            let mut sum = 0.0f64;
+            for piece in gradient.chunks(1024) {
+                let mut lanes = [0.0f32; 32];
+                let mut blocks = piece.chunks_exact(32);
+                for block in &mut blocks {
+                    for (lane, g) in lanes.iter_mut().zip(block) {
+                        *lane += g * g;
+                    }
+                }
+                sum += lanes
+                    .iter()
+                    .chain(&[blocks.remainder().iter().map(|g| g * g).sum()])
+                    .map(|&v| f64::from(v))
+                    .sum::<f64>();
+            }
+            sum
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sum_of_squares_sees_every_value() {
+        let ones = vec![2.0f32; 2500];
+        assert_eq!(square_sum(&ones), 10_000.0);
+        for bad in [0, 1023, 2499] {
+            let mut gradient = ones.clone();
+            gradient[bad] = f32::NAN;
+            assert!(square_sum(&gradient).is_nan(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_first_step_moves_each_parameter_by_the_learning_rate() {

@@ -5,7 +5,7 @@
 //! that the widest activation `[R, C]` (256 channels in a PFN) is never written to memory: the backward pass needs only
 //! where it was positive, one byte each.
 
-use super::gemm::{Mat, affine, affine_gradient, matmul};
+use super::gemm::{Mat, affine, matmul, product, transpose, weight_gradient};
 use super::partition::{self, TILE_ROWS};
 use super::simd;
 use super::workspace::{Buffer, Workspace};
@@ -99,7 +99,7 @@ pub struct Saved {
     /// Hidden activations, `[R, c_out(l)]` each.
     hidden: Vec<Buffer>,
     /// 1 where the last layer's activation was positive, `[R, C]`; empty if it is linear.
-    positive: Vec<u8>,
+    positive: Buffer<u8>,
 }
 
 struct Tile {
@@ -144,7 +144,7 @@ pub fn forward(
         true => (0..layers - 1).map(|l| workspace.take(rows * spec.c_out(l))).collect(),
         false => Vec::new(),
     };
-    let mut positive = vec![0u8; if keep && spec.activate_last { rows * c_last } else { 0 }];
+    let mut positive = workspace.take_bytes(if keep && spec.activate_last { rows * c_last } else { 0 });
 
     let tiles = tiles(rows, pooling);
     let widest = (0..layers).map(|l| spec.c_out(l)).max().unwrap_or(0);
@@ -223,6 +223,10 @@ pub fn forward(
                             (input, &mut to[..n * c_out])
                         }
                     };
+                    if last && pooling.is_some() {
+                        product(y, input, w, n, c_in, c_out);
+                        continue;
+                    }
                     affine(y, input, w, b, spec.activated(l), n, c_in, c_out);
                     if last {
                         for (p, v) in task.positive.iter_mut().zip(y.iter()) {
@@ -232,7 +236,8 @@ pub fn forward(
                 }
                 if let Some(p) = pooling {
                     let y = if keep || layers % 2 == 1 { &ping } else { &pong };
-                    pool(task.out, y, p, task.tile, c_last);
+                    let (bias, relu) = (&parameters[spec.bias(layers - 1)], spec.activate_last);
+                    pool(task.out, y, bias, relu, task.positive, p, task.tile);
                 }
             },
         );
@@ -240,14 +245,27 @@ pub fn forward(
     (out, keep.then_some(Saved { hidden, positive }))
 }
 
+/// Ends the last layer of a tile: bias, activation, where it was positive, and the sum over each jet's rows.
 #[inline(always)]
-fn pool(out: &mut [f32], y: &[f32], pooling: Pooling, tile: &Tile, c: usize) {
+fn pool(out: &mut [f32], y: &[f32], bias: &[f32], relu: bool, positive: &mut [u8], pooling: Pooling, tile: &Tile) {
+    let c = bias.len();
     for (segment, out) in tile.segments.clone().zip(out.chunks_exact_mut(c)) {
         for r in pooling.offsets[segment]..pooling.offsets[segment + 1] {
-            let y = &y[(r - tile.rows.start) * c..][..c];
+            let start = (r - tile.rows.start) * c;
+            let y = &y[start..start + c];
             let weight = pooling.weights.map_or(1.0, |w| w[r]);
-            for (o, y) in out.iter_mut().zip(y) {
-                *o += weight * y;
+            let activate = |v: f32| if relu { simd::relu(v) } else { v };
+            if positive.is_empty() {
+                for ((o, y), b) in out.iter_mut().zip(y).zip(bias) {
+                    *o += weight * activate(y + b);
+                }
+            } else {
+                let positive = &mut positive[start..start + c];
+                for (((o, p), y), b) in out.iter_mut().zip(positive).zip(y).zip(bias) {
+                    let v = activate(y + b);
+                    *p = u8::from(v > 0.0);
+                    *o += weight * v;
+                }
             }
         }
     }
@@ -282,13 +300,24 @@ pub fn backward(
         .max()
         .unwrap_or(0);
     let longest = tiles.iter().map(|t| t.rows.len()).max().unwrap_or(0);
+    let mut transposed = workspace.take(spec.parameter_count());
+    for l in usize::from(!input_gradient)..spec.layers() {
+        let range = spec.weight(l);
+        transpose(
+            &mut transposed[range.clone()],
+            &parameters[range],
+            spec.c_in(l),
+            spec.c_out(l),
+        );
+    }
 
     let parts = partition::run(tasks, |(group, d_x)| {
-        let mut gradient = workspace.zeros(spec.parameter_count());
+        // The first tile overwrites every value.
+        let mut gradient = workspace.take(spec.parameter_count());
         let mut d_y = workspace.take(longest * widest);
         let mut d_h = workspace.take(longest * widest);
         let first_row = tiles[group.start].rows.start;
-        for tile in &tiles[group] {
+        for (index, tile) in tiles[group].iter().enumerate() {
             simd::dispatch(
                 #[inline(always)]
                 || {
@@ -301,13 +330,14 @@ pub fn backward(
                     };
                     backward_tile(
                         spec,
-                        parameters,
+                        &transposed,
                         x,
                         pooling,
                         saved,
                         d_out,
                         tile,
                         &mut gradient,
+                        index > 0,
                         (&mut d_y, &mut d_h),
                         piece,
                     )
@@ -321,68 +351,101 @@ pub fn backward(
     (gradient, input_gradient.then_some(d_x))
 }
 
+/// One tile backward: its share of the packed gradient is added if `accumulate`, else written.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn backward_tile(
     spec: &ChainSpec,
-    parameters: &[f32],
+    transposed: &[f32],
     x: &[f32],
     pooling: Option<Pooling>,
     saved: &Saved,
     d_out: &[f32],
     tile: &Tile,
     gradient: &mut [f32],
+    accumulate: bool,
     scratch: (&mut [f32], &mut [f32]),
     d_x: Option<&mut [f32]>,
 ) {
     let n = tile.rows.len();
-    let c_last = spec.output();
+    let last = spec.layers() - 1;
     let (mut d_y, mut d_h) = scratch;
-    match pooling {
-        Some(p) => {
-            for segment in tile.segments.clone() {
-                let d = &d_out[segment * c_last..][..c_last];
-                for r in p.offsets[segment]..p.offsets[segment + 1] {
-                    let weight = p.weights.map_or(1.0, |w| w[r]);
-                    let row = &mut d_y[(r - tile.rows.start) * c_last..][..c_last];
-                    for (y, d) in row.iter_mut().zip(d) {
-                        *y = weight * d;
-                    }
-                }
-            }
-        }
-        None => d_y[..n * c_last].copy_from_slice(&d_out[tile.rows.start * c_last..tile.rows.end * c_last]),
-    }
-    if spec.activate_last {
-        let positive = &saved.positive[tile.rows.start * c_last..tile.rows.end * c_last];
-        for (d, &p) in d_y.iter_mut().zip(positive) {
-            *d = if p != 0 { *d } else { 0.0 };
+    if !accumulate {
+        for l in 0..spec.layers() {
+            gradient[spec.bias(l)].fill(0.0);
         }
     }
-    for l in (0..spec.layers()).rev() {
+    let d_bias = &mut gradient[spec.bias(last)];
+    enter(d_y, d_bias, d_out, pooling, &saved.positive, tile);
+    for l in (0..=last).rev() {
         let (c_in, c_out) = (spec.c_in(l), spec.c_out(l));
         let input = match l {
             0 => &x[tile.rows.start * c_in..tile.rows.end * c_in],
             _ => &saved.hidden[l - 1][tile.rows.start * c_in..tile.rows.end * c_in],
         };
-        let (d_w, rest) = gradient[spec.weight(l).start..].split_at_mut(c_in * c_out);
-        affine_gradient(d_w, Some(&mut rest[..c_out]), input, d_y, n, c_in, c_out);
-        let weight = Mat::new(&parameters[spec.weight(l)], c_in, c_out);
+        weight_gradient(&mut gradient[spec.weight(l)], accumulate, input, d_y, n, c_in, c_out);
         if l > 0 {
-            matmul(d_h, false, Mat::new(d_y, n, c_out), weight.t());
-            for (d, &h) in d_h[..n * c_in].iter_mut().zip(input) {
-                *d = if h > 0.0 { *d } else { 0.0 };
-            }
+            let weight = Mat::new(&transposed[spec.weight(l)], c_out, c_in);
+            matmul(d_h, false, Mat::new(d_y, n, c_out), weight);
+            let d_bias = &mut gradient[spec.bias(l - 1)];
+            mask(&mut d_h[..n * c_in], d_bias, input);
             std::mem::swap(&mut d_y, &mut d_h);
         }
     }
     if let Some(d_x) = d_x {
         let (c_in, c_out) = (spec.c_in(0), spec.c_out(0));
-        matmul(
-            d_x,
-            false,
-            Mat::new(d_y, n, c_out),
-            Mat::new(&parameters[spec.weight(0)], c_in, c_out).t(),
-        );
+        let weight = Mat::new(&transposed[spec.weight(0)], c_out, c_in);
+        matmul(d_x, false, Mat::new(d_y, n, c_out), weight);
+    }
+}
+
+/// The gradient of the last pre-activation of a tile, and its sum over rows; `positive` is empty for a linear layer.
+#[inline(always)]
+fn enter(d_y: &mut [f32], d_bias: &mut [f32], d_out: &[f32], pooling: Option<Pooling>, positive: &[u8], tile: &Tile) {
+    let c = d_bias.len();
+    match pooling {
+        Some(p) => {
+            for segment in tile.segments.clone() {
+                let d = &d_out[segment * c..][..c];
+                for r in p.offsets[segment]..p.offsets[segment + 1] {
+                    let d_y = &mut d_y[(r - tile.rows.start) * c..][..c];
+                    enter_row(d_y, d_bias, d, p.weights.map_or(1.0, |w| w[r]), positive, r);
+                }
+            }
+        }
+        None => {
+            for (r, d_y) in tile.rows.clone().zip(d_y.chunks_exact_mut(c)) {
+                enter_row(d_y, d_bias, &d_out[r * c..][..c], 1.0, positive, r);
+            }
+        }
+    }
+}
+
+/// Row `r` of [`enter`].
+#[inline(always)]
+fn enter_row(d_y: &mut [f32], d_bias: &mut [f32], d: &[f32], weight: f32, positive: &[u8], r: usize) {
+    if positive.is_empty() {
+        for ((d_y, sum), d) in d_y.iter_mut().zip(d_bias).zip(d) {
+            *d_y = weight * d;
+            *sum += *d_y;
+        }
+    } else {
+        let positive = &positive[r * d_y.len()..][..d_y.len()];
+        for (((d_y, sum), d), p) in d_y.iter_mut().zip(d_bias).zip(d).zip(positive) {
+            *d_y = if *p != 0 { weight * d } else { 0.0 };
+            *sum += *d_y;
+        }
+    }
+}
+
+/// A ReLU's backward, zeroing `d` where `h` is zero, and the sum of `d` over rows.
+#[inline(always)]
+fn mask(d: &mut [f32], d_bias: &mut [f32], h: &[f32]) {
+    let c = d_bias.len();
+    for (d, h) in d.chunks_exact_mut(c).zip(h.chunks_exact(c)) {
+        for ((d, sum), h) in d.iter_mut().zip(d_bias.iter_mut()).zip(h) {
+            *d = if *h > 0.0 { *d } else { 0.0 };
+            *sum += *d;
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Single-threaded matrix products on slices; parallelism is over tiles, one level up.
 
-use super::simd;
+use super::simd::{self, channel_blocks};
 
 /// A matrix view: `data[r * row_stride + c * col_stride]`.
 #[derive(Clone, Copy)]
@@ -146,11 +146,11 @@ fn small_product<const K: usize>(y: &mut [f32], x: &[f32], w: &[f32], c_out: usi
     }
 }
 
-/// Adds the gradient of [`affine`] with respect to `w` and `b`: `dw += x^T dy`, `db += sum over rows of dy`.
+/// The gradient of [`affine`] with respect to `w`: `dw = x^T dy`, or `dw += x^T dy`.
 #[inline(always)]
-pub fn affine_gradient(
+pub fn weight_gradient(
     dw: &mut [f32],
-    db: Option<&mut [f32]>,
+    accumulate: bool,
     x: &[f32],
     dy: &[f32],
     rows: usize,
@@ -158,54 +158,29 @@ pub fn affine_gradient(
     c_out: usize,
 ) {
     let dy = &dy[..rows * c_out];
-    if let Some(db) = db {
-        let mut at = 0;
-        while at + 32 <= c_out {
-            column_sum::<32>(db, dy, c_out, at);
-            at += 32;
-        }
-        while at + 4 <= c_out {
-            column_sum::<4>(db, dy, c_out, at);
-            at += 4;
-        }
-        while at < c_out {
-            column_sum::<1>(db, dy, c_out, at);
-            at += 1;
-        }
+    if c_in > SMALL {
+        matmul(dw, accumulate, Mat::new(x, rows, c_in).t(), Mat::new(dy, rows, c_out));
+        return;
     }
-    if c_in <= SMALL {
-        for k in 0..c_in {
-            let dw = &mut dw[k * c_out..(k + 1) * c_out];
-            let mut at = 0;
-            while at + 32 <= c_out {
-                weighted_column_sum::<32>(dw, x, k, c_in, dy, c_out, at);
-                at += 32;
-            }
-            while at + 4 <= c_out {
-                weighted_column_sum::<4>(dw, x, k, c_in, dy, c_out, at);
-                at += 4;
-            }
-            while at < c_out {
-                weighted_column_sum::<1>(dw, x, k, c_in, dy, c_out, at);
-                at += 1;
-            }
+    for k in 0..c_in {
+        let dw = &mut dw[k * c_out..(k + 1) * c_out];
+        if !accumulate {
+            dw.fill(0.0);
         }
-    } else {
-        matmul(dw, true, Mat::new(x, rows, c_in).t(), Mat::new(dy, rows, c_out));
+        channel_blocks!(c_out, |at, W| weighted_column_sum::<W>(dw, x, k, c_in, dy, c_out, at));
     }
 }
 
-/// Adds the sums of `W` columns of `dy`, kept in registers.
-#[inline(always)]
-fn column_sum<const W: usize>(sums: &mut [f32], dy: &[f32], c: usize, at: usize) {
-    let mut sum = [0.0f32; W];
-    for dy in dy.chunks_exact(c) {
-        let dy = &dy[at..at + W];
-        for i in 0..W {
-            sum[i] += dy[i];
+/// Writes the transpose of `src: [rows, cols]` to `dst: [cols, rows]`.
+///
+/// A product with a transposed operand gathers it element by element; where many tiles share that operand, it is
+/// transposed once for all of them.
+pub fn transpose(dst: &mut [f32], src: &[f32], rows: usize, cols: usize) {
+    for (r, row) in src.chunks_exact(cols).take(rows).enumerate() {
+        for (c, v) in row.iter().enumerate() {
+            dst[c * rows + r] = *v;
         }
     }
-    sums[at..at + W].iter_mut().zip(sum).for_each(|(s, v)| *s += v);
 }
 
 /// Adds the sums of `W` columns of `dy` weighted by column `k` of `x`, kept in registers.
@@ -250,6 +225,13 @@ mod tests {
     }
 
     #[test]
+    fn a_transpose_swaps_rows_and_columns() {
+        let mut dst = vec![0.0; 6];
+        transpose(&mut dst, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3);
+        assert_eq!(dst, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    }
+
+    #[test]
     fn affine_and_its_gradient_equal_the_triple_loop_for_small_and_large_inner_dimensions() {
         for c_in in [1, 3, 8, 9, 40] {
             let (rows, c_out) = (21, 17);
@@ -261,12 +243,13 @@ mod tests {
                 assert!((y - p - b[i % c_out]).abs() < 1e-4, "c_in {c_in}");
             }
             let dy = numbers(rows * c_out, 4);
-            let (mut dw, mut db) = (vec![0.0; c_in * c_out], vec![0.0; c_out]);
-            affine_gradient(&mut dw, Some(&mut db), &x, &dy, rows, c_in, c_out);
+            let mut dw = vec![f32::NAN; c_in * c_out];
+            weight_gradient(&mut dw, false, &x, &dy, rows, c_in, c_out);
+            weight_gradient(&mut dw, true, &x, &dy, rows, c_in, c_out);
             for i in 0..c_in {
                 for j in 0..c_out {
                     let sum: f32 = (0..rows).map(|r| x[r * c_in + i] * dy[r * c_out + j]).sum();
-                    assert!((dw[i * c_out + j] - sum).abs() < 1e-4, "c_in {c_in}");
+                    assert!((dw[i * c_out + j] - 2.0 * sum).abs() < 2e-4, "c_in {c_in}");
                 }
             }
         }

@@ -22,6 +22,31 @@ pub fn relu(v: f32) -> f32 {
     if v < 0.0 { 0.0 } else { v }
 }
 
+/// Runs `$body` over `0..$channels` in blocks of 32, 4 and 1 channels: in it `$at` is the first channel and the constant
+/// `$width` their number, so that sums over rows stay in registers.
+macro_rules! channel_blocks {
+    ($channels:expr, |$at:ident, $width:ident| $body:expr) => {{
+        let channels: usize = $channels;
+        let mut $at = 0;
+        while $at + 32 <= channels {
+            const $width: usize = 32;
+            $body;
+            $at += $width;
+        }
+        while $at + 4 <= channels {
+            const $width: usize = 4;
+            $body;
+            $at += $width;
+        }
+        while $at < channels {
+            const $width: usize = 1;
+            $body;
+            $at += $width;
+        }
+    }};
+}
+pub(super) use channel_blocks;
+
 #[cfg(test)]
 mod tests {
     use super::*;

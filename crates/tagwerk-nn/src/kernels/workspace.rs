@@ -7,38 +7,26 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// At most this many idle buffers are kept; beyond, the smallest is freed.
+/// At most this many idle buffers of a kind are kept; beyond, the one idle for longest is freed.
 const IDLE: usize = 64;
+
+/// Requests below this length take any idle buffer up to twice this length.
+const SHORT: usize = 1024;
+
+/// Idle buffers, in the order they came back.
+type Idle<T> = Arc<Mutex<Vec<Vec<T>>>>;
 
 /// A store of idle buffers, shared by the forward and backward pass of one layer.
 #[derive(Debug, Default, Clone)]
 pub struct Workspace {
-    idle: Arc<Mutex<Vec<Vec<f32>>>>,
+    floats: Idle<f32>,
+    bytes: Idle<u8>,
 }
 
 impl Workspace {
     /// A buffer of `len` values of arbitrary content.
     pub fn take(&self, len: usize) -> Buffer {
-        let mut data = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let best = (0..idle.len())
-                .filter(|&i| idle[i].len() >= len)
-                .min_by_key(|&i| idle[i].len());
-            match best {
-                Some(i) => idle.swap_remove(i),
-                // Some slack, so that the next batch, a little longer, fits too.
-                None => Vec::with_capacity(len + len / 4),
-            }
-        };
-        // An idle buffer keeps its full length, so that only growth is ever filled.
-        if data.len() < len {
-            data.resize(data.capacity().max(len), 0.0);
-        }
-        Buffer {
-            data,
-            len,
-            home: self.clone(),
-        }
+        take(&self.floats, len)
     }
 
     /// A buffer of `len` zeros.
@@ -47,38 +35,69 @@ impl Workspace {
         buffer.fill(0.0);
         buffer
     }
+
+    /// A buffer of `len` bytes of arbitrary content.
+    pub fn take_bytes(&self, len: usize) -> Buffer<u8> {
+        take(&self.bytes, len)
+    }
+}
+
+/// The shortest idle buffer that is long enough and at most twice too long: a small request must not hold the memory
+/// of a large one.
+fn take<T: Copy + Default>(home: &Idle<T>, len: usize) -> Buffer<T> {
+    let mut data = {
+        let mut idle = home.lock().unwrap_or_else(PoisonError::into_inner);
+        let best = (0..idle.len())
+            .filter(|&i| (len..=2 * len.max(SHORT)).contains(&idle[i].len()))
+            .min_by_key(|&i| idle[i].len());
+        match best {
+            Some(i) => idle.remove(i),
+            // Some slack, so that the next batch, a little longer, fits too.
+            None => Vec::with_capacity(len + len / 4),
+        }
+    };
+    // An idle buffer keeps its full length, so that only growth is ever filled.
+    if data.len() < len {
+        data.resize(data.capacity().max(len), T::default());
+    }
+    Buffer {
+        data,
+        len,
+        home: home.clone(),
+    }
 }
 
 /// A buffer on loan from a [`Workspace`].
 #[derive(Debug)]
-pub struct Buffer {
-    data: Vec<f32>,
+pub struct Buffer<T = f32> {
+    data: Vec<T>,
     len: usize,
-    home: Workspace,
+    home: Idle<T>,
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
         &self.data[..self.len]
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         &mut self.data[..self.len]
     }
 }
 
-impl Drop for Buffer {
+impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
         let data = std::mem::take(&mut self.data);
-        let mut idle = self.home.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if data.is_empty() {
+            return;
+        }
+        let mut idle = self.home.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(data);
-        if idle.len() > IDLE
-            && let Some(smallest) = (0..idle.len()).min_by_key(|&i| idle[i].len())
-        {
-            idle.swap_remove(smallest);
+        if idle.len() > IDLE {
+            idle.remove(0);
         }
     }
 }
@@ -94,6 +113,17 @@ mod tests {
         let address = first.as_ptr();
         drop(first);
         assert_eq!(workspace.take(900).as_ptr(), address);
+    }
+
+    #[test]
+    fn a_small_request_leaves_a_large_buffer_alone() {
+        let workspace = Workspace::default();
+        let large = workspace.take(1_000_000);
+        let address = large.as_ptr();
+        drop(large);
+        let small = workspace.take(10_000);
+        assert!(small.data.len() <= 20_000, "{}", small.data.len());
+        assert_eq!(workspace.take(900_000).as_ptr(), address);
     }
 
     #[test]

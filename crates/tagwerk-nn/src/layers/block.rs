@@ -4,6 +4,7 @@
 //! ones. Files still carry every weight and bias under its own name and shape: [`Entry`] says what lies where.
 
 use super::Pass;
+use crate::error::NnError;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::ops::Range;
 use tagwerk_data::random;
@@ -38,6 +39,28 @@ pub struct Block {
     name: String,
     entries: Vec<Entry>,
     values: Tensor<1>,
+}
+
+/// Most parameters a layer may have: 2^30, four gigabytes in f32. Beyond, a setting has a digit too many.
+pub const MAX_PARAMETERS: usize = 1 << 30;
+
+/// Refuses a layer whose weights `[c_in, c_out]` together exceed [`MAX_PARAMETERS`], before any memory is asked for.
+///
+/// # Errors
+/// [`NnError::Config`] with the layer and its widths.
+pub(crate) fn check_size(layer: &str, weights: &[(usize, usize)]) -> Result<(), NnError> {
+    let total = weights.iter().try_fold(0usize, |sum, &(c_in, c_out)| {
+        let weight = c_in.checked_mul(c_out)?;
+        sum.checked_add(weight).filter(|&sum| sum <= MAX_PARAMETERS)
+    });
+    match total {
+        Some(_) => Ok(()),
+        None => Err(NnError::Config {
+            what: format!("the size of layer '{layer}'"),
+            value: format!("{weights:?} (inputs, outputs)"),
+            limit: "at most 2^30 parameters",
+        }),
+    }
 }
 
 impl Block {
@@ -120,5 +143,18 @@ impl Block {
         let n = values.len();
         let device = self.values.device().without_autodiff();
         self.replace(Tensor::from_data(TensorData::new(values, [n]), &device));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_with_a_digit_too_many_is_refused_before_memory_is_asked_for() {
+        assert!(check_size("phi", &[(100, 256)]).is_ok());
+        let error = check_size("phi", &[(100, 256), (usize::MAX, 2)]).unwrap_err();
+        assert!(error.to_string().contains("layer 'phi'"), "{error}");
+        assert!(check_size("phi", &[(1 << 15, 1 << 15), (1, 1)]).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! A chain of dense layers with ReLU between, optionally summed over each jet's rows.
 
-use super::block::{Block, Entry, Init};
+use super::block::{Block, Entry, Init, check_size};
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::chain::ChainSpec;
@@ -27,15 +27,17 @@ impl DenseChainConfig {
     /// Draws the parameters.
     ///
     /// # Errors
-    /// [`NnError::Config`] for fewer than two widths or a width of zero.
+    /// [`NnError::Config`] for fewer than two widths, a width of zero, or more parameters than memory could hold.
     pub fn init(&self, seed: u64, device: &Device) -> Result<DenseChain, NnError> {
         if self.widths.len() < 2 || self.widths.contains(&0) {
             return Err(NnError::Config {
-                what: "the list of layer widths",
+                what: format!("the list of widths of layer '{}', input first,", self.name),
                 value: format!("{:?}", self.widths),
                 limit: "at least two widths above zero",
             });
         }
+        let weights: Vec<_> = self.widths.windows(2).map(|w| (w[0], w[1])).collect();
+        check_size(&self.name, &weights)?;
         let spec = ChainSpec::new(self.widths.clone(), self.activate_last);
         let entries = (0..spec.layers())
             .flat_map(|l| {

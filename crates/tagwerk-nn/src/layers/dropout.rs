@@ -1,6 +1,7 @@
 //! Dropout with addressed random numbers.
 
 use super::Pass;
+use crate::error::NnError;
 use burn::tensor::{Tensor, TensorData};
 use tagwerk_data::random;
 
@@ -16,11 +17,21 @@ pub struct Dropout {
 
 impl Dropout {
     /// `rate` in `[0, 1)`; 0 does nothing.
-    pub fn new(name: &str, rate: f64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`NnError::Config`] for a rate outside.
+    pub fn new(name: &str, rate: f64) -> Result<Self, NnError> {
+        if !(0.0..1.0).contains(&rate) {
+            return Err(NnError::Config {
+                what: format!("the dropout rate of layer '{name}'"),
+                value: rate.to_string(),
+                limit: "in [0, 1)",
+            });
+        }
+        Ok(Self {
             name: name.to_string(),
             rate,
-        }
+        })
     }
 
     /// # Shapes

@@ -1,6 +1,6 @@
 //! EdgeConv, the block of ParticleNet; see [`crate::kernels::edge`] for the mathematics.
 
-use super::block::{Block, Entry, Init};
+use super::block::{Block, Entry, Init, check_size};
 use super::running::Running;
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
@@ -35,11 +35,14 @@ impl EdgeConvConfig {
     pub fn init(&self, seed: u64, device: &Device) -> Result<EdgeConv, NnError> {
         if self.widths.is_empty() || self.widths.contains(&0) || self.input == 0 || self.k == 0 {
             return Err(NnError::Config {
-                what: "an EdgeConv block",
+                what: format!("EdgeConv '{}'", self.name),
                 value: format!("k = {}, input {}, widths {:?}", self.k, self.input, self.widths),
                 limit: "at least one layer, and k and every width above zero",
             });
         }
+        let inputs = std::iter::once(2 * self.input.min(usize::MAX / 2)).chain(self.widths.iter().copied());
+        let weights: Vec<_> = inputs.zip(self.widths.iter().copied()).collect();
+        check_size(&self.name, &weights)?;
         let spec = EdgeSpec {
             input: self.input,
             widths: self.widths.clone(),

@@ -232,3 +232,11 @@ pub fn adam(
     let parameters = parameters * shrink - first.clone() / denominator * rate;
     (parameters, first, second)
 }
+
+/// See [`super::square_sum`].
+pub fn square_sum(gradient: Tensor<1>) -> f64 {
+    super::floats((gradient.clone() * gradient).sum())
+        .iter()
+        .map(|&v| f64::from(v))
+        .sum()
+}

@@ -3,9 +3,10 @@
 use super::forward::Saved;
 use super::spec::EdgeSpec;
 use super::tiles::{Group, edge_range, gather, groups, longest_tile, normalize_relu};
-use crate::kernels::gemm::{Mat, affine_gradient, matmul};
+use super::upstream::{Upstream, spread_sums};
+use crate::kernels::gemm::{Mat, matmul, transpose, weight_gradient};
 use crate::kernels::knn::Neighbors;
-use crate::kernels::norm::{Affine, Gradient, Sums, gradient_rows, sums};
+use crate::kernels::norm::{Gradient, Sums, gradient_rows, sums};
 use crate::kernels::partition::{self, TILE_ROWS};
 use crate::kernels::simd;
 use crate::kernels::workspace::{Buffer, Workspace};
@@ -32,13 +33,14 @@ pub fn backward(
 
     // Through the final ReLU; the same gradient enters the shortcut and, divided by the degree, every edge of a row.
     let mut d_sum = workspace.take(rows * c_out);
-    for ((d, g), &p) in d_sum.iter_mut().zip(d_out).zip(&saved.positive) {
+    for ((d, g), &p) in d_sum.iter_mut().zip(d_out).zip(saved.positive.iter()) {
         *d = if p != 0 { *g } else { 0.0 };
     }
 
     let norm = |l: usize| stats.layers[l].affine(&parameters[spec.gamma(l)], &parameters[spec.beta(l)]);
     let last_map = norm(layers - 1);
     let mut totals = {
+        let mean = &stats.layers[layers - 1].mean;
         let parts = partition::run(groups.iter().collect(), |group: &Group| {
             let mut sums = Sums::zeros(c_out);
             let mut y = workspace.take(if layers == 1 { longest * c_out } else { 0 });
@@ -47,7 +49,7 @@ pub fn backward(
                 || {
                     for tile in &group.tiles {
                         let y = pre_activation(saved, layers - 1, c_out, graph, tile, &mut y);
-                        spread_sums(&mut sums, y, &last_map, &d_sum, graph, tile);
+                        spread_sums(&mut sums, y, mean, &last_map, &d_sum, graph, tile);
                     }
                 },
             );
@@ -75,7 +77,9 @@ pub fn backward(
         };
         let c_in = spec.c_in(l);
         let map = norm(l - 1);
-        let weight = Mat::new(&parameters[spec.weight(l)], c_in, c).t();
+        let mean = &stats.layers[l - 1].mean;
+        let mut weight = workspace.take(c_in * c);
+        transpose(&mut weight, &parameters[spec.weight(l)], c_in, c);
         let mut next = workspace.take(graph.edges() * c_in);
         let pieces = partition::split_mut(
             &mut next,
@@ -83,7 +87,11 @@ pub fn backward(
         );
         let tasks: Vec<_> = groups.iter().zip(pieces).collect();
         let parts = partition::run(tasks, |(group, piece)| {
-            let mut d_w = workspace.zeros(c_in * c);
+            // The first tile overwrites it; a group of empty jets has none.
+            let mut d_w = workspace.take(c_in * c);
+            if group.tiles.is_empty() {
+                d_w.fill(0.0);
+            }
             let mut sums = Sums::zeros(c_in);
             let (mut h, mut d_y, mut y_below) = (
                 workspace.take(longest * c_in),
@@ -94,24 +102,17 @@ pub fn backward(
             simd::dispatch(
                 #[inline(always)]
                 || {
-                    for tile in &group.tiles {
+                    for (index, tile) in group.tiles.iter().enumerate() {
                         let range = edge_range(graph, tile);
                         let n = range.len();
                         let y = &saved.edges[l - 1][range.start * c..range.end * c];
-                        match &source {
-                            Upstream::Nodes(map, d_sum) => {
-                                spread_through(&mut d_y, y, map, d_sum, &through, graph, tile)
-                            }
-                            Upstream::Edges(d) => {
-                                gradient_rows(&mut d_y[..n * c], &d[range.start * c..range.end * c], y, &through);
-                            }
-                        }
+                        source.through(&mut d_y, y, &through, graph, tile);
                         let below = pre_activation(saved, l - 1, c_in, graph, tile, &mut y_below);
                         normalize_relu(&mut h, below, &map);
-                        affine_gradient(&mut d_w, None, &h, &d_y, n, c_in, c);
+                        weight_gradient(&mut d_w, index > 0, &h, &d_y, n, c_in, c);
                         let d_h = &mut piece[(range.start - first) * c_in..(range.end - first) * c_in];
-                        matmul(d_h, false, Mat::new(&d_y, n, c), weight);
-                        sums.mask_and_add_tile(d_h, &h, below);
+                        matmul(d_h, false, Mat::new(&d_y, n, c), Mat::new(&weight, c, c_in));
+                        sums.mask_and_add_tile(d_h, &h, below, mean);
                     }
                 },
             );
@@ -154,14 +155,6 @@ pub fn backward(
     (gradient, d_x)
 }
 
-/// Where the gradient after a normalization comes from.
-enum Upstream<'a> {
-    /// The last layer: a row's gradient over its degree, where the edge's activation is positive.
-    Nodes(&'a Affine, &'a [f32]),
-    /// Any other layer: stored an edge, already masked.
-    Edges(&'a [f32]),
-}
-
 /// The pre-activation of layer `l` for a tile: stored, or gathered for the first layer.
 #[inline(always)]
 fn pre_activation<'a>(
@@ -178,95 +171,6 @@ fn pre_activation<'a>(
         &scratch[..range.len() * c]
     } else {
         &saved.edges[l - 1][range.start * c..range.end * c]
-    }
-}
-
-/// Adds the sums of `d_e` and `d_e y_e`, where `d_e = d_sum_i / degree_i` if `scale y_e + shift > 0`, else 0.
-#[inline(always)]
-fn spread_sums(sums: &mut Sums, y: &[f32], map: &Affine, d_sum: &[f32], graph: &Neighbors, rows: &Range<usize>) {
-    let c = map.scale.len();
-    let mut at = 0;
-    while at + 32 <= c {
-        spread_sums_block::<32>(sums, y, map, d_sum, graph, rows, at);
-        at += 32;
-    }
-    while at + 4 <= c {
-        spread_sums_block::<4>(sums, y, map, d_sum, graph, rows, at);
-        at += 4;
-    }
-    while at < c {
-        spread_sums_block::<1>(sums, y, map, d_sum, graph, rows, at);
-        at += 1;
-    }
-}
-
-/// [`spread_sums`] for `W` channels, summed in registers.
-#[inline(always)]
-fn spread_sums_block<const W: usize>(
-    sums: &mut Sums,
-    y: &[f32],
-    map: &Affine,
-    d_sum: &[f32],
-    graph: &Neighbors,
-    rows: &Range<usize>,
-    at: usize,
-) {
-    let c = map.scale.len();
-    let (scale, shift) = (&map.scale[at..at + W], &map.shift[at..at + W]);
-    let (mut plain, mut weighted) = ([0.0f32; W], [0.0f32; W]);
-    let mut edges = y.chunks_exact(c);
-    for i in rows.clone() {
-        let degree = graph.offsets[i + 1] - graph.offsets[i];
-        let share = 1.0 / degree.max(1) as f32;
-        let d_sum = &d_sum[i * c + at..][..W];
-        for y in edges.by_ref().take(degree) {
-            let y = &y[at..at + W];
-            for k in 0..W {
-                let d = if scale[k] * y[k] + shift[k] > 0.0 {
-                    share * d_sum[k]
-                } else {
-                    0.0
-                };
-                plain[k] += d;
-                weighted[k] += d * y[k];
-            }
-        }
-    }
-    for k in 0..W {
-        sums.plain[at + k] += f64::from(plain[k]);
-        sums.weighted[at + k] += f64::from(weighted[k]);
-    }
-}
-
-/// The gradient of the last pre-activation of a tile: `d_e` of [`spread_sums`] through the normalization.
-#[inline(always)]
-fn spread_through(
-    d: &mut [f32],
-    y: &[f32],
-    map: &Affine,
-    d_sum: &[f32],
-    through: &Gradient,
-    graph: &Neighbors,
-    rows: &Range<usize>,
-) {
-    let c = map.scale.len();
-    let (scale, shift) = (&map.scale[..c], &map.shift[..c]);
-    let (t_scale, constant, slope) = (&through.scale[..c], &through.constant[..c], &through.slope[..c]);
-    let mut edges = d.chunks_exact_mut(c).zip(y.chunks_exact(c));
-    for i in rows.clone() {
-        let degree = graph.offsets[i + 1] - graph.offsets[i];
-        let share = 1.0 / degree.max(1) as f32;
-        let d_sum = &d_sum[i * c..][..c];
-        for (d, y) in edges.by_ref().take(degree) {
-            for k in 0..c {
-                let d_z = if scale[k] * y[k] + shift[k] > 0.0 {
-                    share * d_sum[k]
-                } else {
-                    0.0
-                };
-                d[k] = t_scale[k] * d_z + constant[k] - slope[k] * y[k];
-            }
-        }
     }
 }
 
@@ -293,15 +197,8 @@ fn first_layer(
             #[inline(always)]
             || {
                 for tile in &group.tiles {
-                    let range = edge_range(graph, tile);
                     gather(&mut y, &saved.near, &saved.far, c, graph, tile);
-                    match source {
-                        Upstream::Nodes(map, d_sum) => spread_through(&mut d_y, &y, map, d_sum, through, graph, tile),
-                        Upstream::Edges(d) => {
-                            let n = range.len() * c;
-                            gradient_rows(&mut d_y[..n], &d[range.start * c..range.end * c], &y, through);
-                        }
-                    }
+                    source.through(&mut d_y, &y, through, graph, tile);
                     let mut d_y = d_y.chunks_exact(c);
                     for i in tile.clone() {
                         let mine = &mut d_near[(i - group.rows.start) * c..][..c];
@@ -338,7 +235,7 @@ fn node_gradients(
 ) -> Option<Vec<f32>> {
     let (c_in, c_1, c_out) = (spec.input, spec.widths[0], spec.output());
     let rows = x.len() / c_in;
-    let shortcut_sums = sums(d_sum, &saved.shortcut, c_out);
+    let shortcut_sums = sums(d_sum, &saved.shortcut, &saved.statistics.shortcut.mean);
     let (through, d_gamma, d_beta) = saved
         .statistics
         .shortcut
@@ -346,9 +243,16 @@ fn node_gradients(
     gradient[spec.shortcut_gamma()].copy_from_slice(&d_gamma);
     gradient[spec.shortcut_beta()].copy_from_slice(&d_beta);
 
-    let (w_a, w_b) = parameters[spec.weight(0)].split_at(c_in * c_1);
-    let difference: Vec<f32> = w_a.iter().zip(w_b).map(|(a, b)| a - b).collect();
-    let w_s = &parameters[spec.shortcut()];
+    let (difference, w_b) = spec.node_weights(parameters);
+    let transposed = |weight: &[f32], c: usize| {
+        let mut buffer = workspace.take(if input_gradient { c_in * c } else { 0 });
+        if input_gradient {
+            transpose(&mut buffer, weight, c_in, c);
+        }
+        buffer
+    };
+    let (w_near, w_far) = (transposed(&difference, c_1), transposed(w_b, c_1));
+    let w_shortcut = transposed(&parameters[spec.shortcut()], c_out);
     let mut d_x = vec![0.0; if input_gradient { rows * c_in } else { 0 }];
     let groups = partition::even(rows, partition::group_count(rows, TILE_ROWS));
     let pieces = partition::split_mut(
@@ -358,8 +262,8 @@ fn node_gradients(
     let parts = partition::run(
         groups.into_iter().zip(pieces).collect(),
         |(group, d_x): (Range<usize>, &mut [f32])| {
-            let mut d_w = workspace.zeros(2 * c_in * c_1);
-            let mut d_w_s = workspace.zeros(c_in * c_out);
+            let mut d_w = workspace.take(2 * c_in * c_1);
+            let mut d_w_s = workspace.take(c_in * c_out);
             let mut d_s = workspace.take(TILE_ROWS * c_out);
             simd::dispatch(
                 #[inline(always)]
@@ -378,19 +282,15 @@ fn node_gradients(
                             &saved.shortcut[nodes],
                             &through,
                         );
-                        affine_gradient(d_w_near, None, x, d_near, n, c_in, c_1);
-                        affine_gradient(d_w_far, None, x, d_far, n, c_in, c_1);
-                        affine_gradient(&mut d_w_s, None, x, &d_s, n, c_in, c_out);
+                        let more = start > group.start;
+                        weight_gradient(d_w_near, more, x, d_near, n, c_in, c_1);
+                        weight_gradient(d_w_far, more, x, d_far, n, c_in, c_1);
+                        weight_gradient(&mut d_w_s, more, x, &d_s, n, c_in, c_out);
                         if input_gradient {
                             let d_x = &mut d_x[(tile.start - group.start) * c_in..(tile.end - group.start) * c_in];
-                            matmul(
-                                d_x,
-                                false,
-                                Mat::new(d_near, n, c_1),
-                                Mat::new(&difference, c_in, c_1).t(),
-                            );
-                            matmul(d_x, true, Mat::new(d_far, n, c_1), Mat::new(w_b, c_in, c_1).t());
-                            matmul(d_x, true, Mat::new(&d_s, n, c_out), Mat::new(w_s, c_in, c_out).t());
+                            matmul(d_x, false, Mat::new(d_near, n, c_1), Mat::new(&w_near, c_1, c_in));
+                            matmul(d_x, true, Mat::new(d_far, n, c_1), Mat::new(&w_far, c_1, c_in));
+                            matmul(d_x, true, Mat::new(&d_s, n, c_out), Mat::new(&w_shortcut, c_out, c_in));
                         }
                     }
                 },

@@ -4,9 +4,9 @@ use super::spec::{BlockStatistics, EdgeSpec};
 use super::tiles::{Group, edge_range, gather, gather_normalized, groups, longest_tile, normalize_relu};
 use crate::kernels::gemm::{Mat, matmul, product};
 use crate::kernels::knn::Neighbors;
-use crate::kernels::norm::{Affine, Statistics, Sums, sums};
+use crate::kernels::norm::{self, Affine, Moments};
 use crate::kernels::partition::{self, TILE_ROWS};
-use crate::kernels::simd::{self, relu};
+use crate::kernels::simd::{self, channel_blocks, relu};
 use crate::kernels::workspace::{Buffer, Workspace};
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub struct Saved {
     /// Shortcut before normalization, `[R, C_out]`.
     pub(super) shortcut: Buffer,
     /// 1 where the output is positive, `[R, C_out]`.
-    pub(super) positive: Vec<u8>,
+    pub(super) positive: Buffer<u8>,
     /// Statistics of the batch.
     pub(super) statistics: BlockStatistics,
 }
@@ -52,7 +52,7 @@ pub fn forward_training(
     // Statistics of the first pre-activation, gathered and forgotten.
     let c_1 = spec.widths[0];
     let parts = partition::run(groups.iter().collect(), |group: &Group| {
-        let mut sums = Sums::zeros(c_1);
+        let mut moments = Moments::zeros(c_1);
         let mut y = workspace.take(longest * c_1);
         simd::dispatch(
             #[inline(always)]
@@ -60,16 +60,13 @@ pub fn forward_training(
                 for tile in &group.tiles {
                     let n = edge_range(graph, tile).len() * c_1;
                     gather(&mut y, &near, &far, c_1, graph, tile);
-                    sums.add_tile(&y[..n], &y[..n]);
+                    moments.add_tile(&y[..n]);
                 }
             },
         );
-        sums
+        moments
     });
-    let total = Sums::total(c_1, parts);
-    statistics
-        .layers
-        .push(Statistics::from_sums(&total.plain, &total.weighted, edge_count));
+    statistics.layers.push(Moments::total(c_1, parts).statistics());
 
     for l in 1..spec.layers() {
         let (c_in, c) = (spec.c_in(l), spec.widths[l]);
@@ -80,7 +77,7 @@ pub fn forward_training(
         let tasks: Vec<_> = groups.iter().zip(pieces).collect();
         let before = edges.last();
         let parts = partition::run(tasks, |(group, piece)| {
-            let mut sums = Sums::zeros(c);
+            let mut moments = Moments::zeros(c);
             let mut h = workspace.take(longest * c_in);
             let first = graph.offsets[group.rows.start];
             simd::dispatch(
@@ -94,30 +91,24 @@ pub fn forward_training(
                         }
                         let y = &mut piece[(range.start - first) * c..(range.end - first) * c];
                         matmul(y, false, Mat::new(&h, range.len(), c_in), weight);
-                        sums.add_tile(y, y);
+                        moments.add_tile(y);
                     }
                 },
             );
-            sums
+            moments
         });
-        let total = Sums::total(c, parts);
-        statistics
-            .layers
-            .push(Statistics::from_sums(&total.plain, &total.weighted, edge_count));
+        statistics.layers.push(Moments::total(c, parts).statistics());
         edges.push(y);
     }
 
-    statistics.shortcut = {
-        let total = sums(&shortcut, &shortcut, c_out);
-        Statistics::from_sums(&total.plain, &total.weighted, rows)
-    };
+    statistics.shortcut = norm::statistics(&shortcut, c_out);
     let last = spec.layers() - 1;
     let map = statistics.layers[last].affine(&parameters[spec.gamma(last)], &parameters[spec.beta(last)]);
     let shortcut_map = statistics
         .shortcut
         .affine(&parameters[spec.shortcut_gamma()], &parameters[spec.shortcut_beta()]);
     let mut out = vec![0.0; rows * c_out];
-    let mut positive = vec![0u8; rows * c_out];
+    let mut positive = workspace.take_bytes(rows * c_out);
     let outs = partition::split_mut(&mut out, groups.iter().map(|g| g.rows.len() * c_out));
     let mut rest = &mut positive[..];
     let mut tasks = Vec::new();
@@ -224,9 +215,7 @@ fn node_products(spec: &EdgeSpec, parameters: &[f32], x: &[f32], workspace: &Wor
     let rows = x.len() / c_in;
     let (mut near, mut far) = (workspace.take(rows * c_1), workspace.take(rows * c_1));
     let mut shortcut = workspace.take(rows * c_out);
-    let w = &parameters[spec.weight(0)];
-    let (w_a, w_b) = w.split_at(c_in * c_1);
-    let difference: Vec<f32> = w_a.iter().zip(w_b).map(|(a, b)| a - b).collect();
+    let (difference, w_b) = spec.node_weights(parameters);
     let w_s = &parameters[spec.shortcut()];
     let tasks: Vec<_> = x
         .chunks(TILE_ROWS * c_in)
@@ -261,20 +250,16 @@ fn aggregate(
     graph: &Neighbors,
     rows: &Range<usize>,
 ) {
-    let c = map.scale.len();
-    let mut at = 0;
-    while at + 32 <= c {
-        aggregate_block::<32>(out, y, map, shortcut, shortcut_map, graph, rows, at);
-        at += 32;
-    }
-    while at + 4 <= c {
-        aggregate_block::<4>(out, y, map, shortcut, shortcut_map, graph, rows, at);
-        at += 4;
-    }
-    while at < c {
-        aggregate_block::<1>(out, y, map, shortcut, shortcut_map, graph, rows, at);
-        at += 1;
-    }
+    channel_blocks!(map.scale.len(), |at, W| aggregate_block::<W>(
+        out,
+        y,
+        map,
+        shortcut,
+        shortcut_map,
+        graph,
+        rows,
+        at
+    ));
 }
 
 /// [`aggregate`] for `W` channels, summed in registers.

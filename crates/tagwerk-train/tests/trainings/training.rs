@@ -1,14 +1,9 @@
 //! What a training does, with the toy learner.
 
-// Helpers of tests may unwrap as tests may.
-#![allow(clippy::unwrap_used)]
-
-mod toy;
-
+use crate::toy::{self, Data, StopAt, Toy, bits, config, train};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tagwerk_train::*;
-use toy::{Data, StopAt, Toy, bits, config, train};
 
 #[test]
 fn the_loss_falls_and_the_records_are_complete() {
@@ -227,7 +222,58 @@ fn a_damaged_checkpoint_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn other_settings_or_data_are_refused_on_resume() {
+fn one_flipped_bit_in_any_file_of_a_checkpoint_is_found_before_the_training_goes_on() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), Data::new());
+    let path = dir.path().join("run");
+    let run = RunFolder::create(&path, &config(4)).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut observer = StopAt {
+        stop: stop.clone(),
+        steps: Some(15),
+        scorings: None,
+    };
+    let training = config(4).check().unwrap();
+    Trainer::new(&training, &run, &SystemClock::new(), stop, &mut observer)
+        .run(&mut Toy::new(1), &data.sets())
+        .unwrap();
+    let mut files = 0;
+    for kind in [CheckpointKind::Last, CheckpointKind::Best] {
+        let folder = run.checkpoints().path(kind);
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let file = entry.unwrap().path();
+            let good = std::fs::read(&file).unwrap();
+            for place in [0, good.len() / 2, good.len() - 1] {
+                let mut flipped = good.clone();
+                flipped[place] ^= 1;
+                std::fs::write(&file, &flipped).unwrap();
+                let error = train(&path, config(4), &mut Toy::new(1), &data)
+                    .unwrap_err()
+                    .to_string();
+                let name = file.file_name().unwrap().to_str().unwrap();
+                assert!(
+                    error.contains(name) && error.contains("damaged"),
+                    "byte {place} of {}: {error}",
+                    file.display()
+                );
+            }
+            std::fs::write(&file, &good).unwrap();
+            files += 1;
+        }
+    }
+    assert_eq!(files, 8, "weights, optimizer, state and its checksum, twice");
+    // The whole folder of the best epoch gone is found at once too.
+    let (best, aside) = (run.checkpoints().path(CheckpointKind::Best), dir.path().join("aside"));
+    std::fs::rename(&best, &aside).unwrap();
+    let error = train(&path, config(4), &mut Toy::new(1), &data)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("best epoch is not there"), "{error}");
+    std::fs::rename(&aside, &best).unwrap();
+    train(&path, config(4), &mut Toy::new(1), &data).unwrap();
+}
+
+#[test]
+fn other_settings_or_data_are_refused_on_resume_by_their_names() {
     let (dir, data) = (tempfile::tempdir().unwrap(), Data::new());
     let run = RunFolder::create(dir.path().join("run"), &config(1)).unwrap();
     let clock = SystemClock::new();
@@ -235,25 +281,133 @@ fn other_settings_or_data_are_refused_on_resume() {
         let training = config.check().unwrap();
         Trainer::new(&training, &run, &clock, Arc::default(), &mut ()).run(&mut Toy::new(1), sets)
     };
-    go(config(1), &data.sets().fingerprint("top, 310 jets")).unwrap();
+    let sets = |phi: &[u32]| data.sets().fact("settings", &serde_json::json!({"phi": phi})).unwrap();
+    go(config(1), &sets(&[10, 20])).unwrap();
     let changed = |result: Result<Outcome>| match result.unwrap_err() {
-        TrainError::Changed { what, .. } => what,
+        TrainError::Changed {
+            what, found, expected, ..
+        } => (what, found, expected),
         other => panic!("{other}"),
     };
+    let texts = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
     assert_eq!(
-        changed(go(
-            TrainingConfig { seed: 12, ..config(1) },
-            &data.sets().fingerprint("top, 310 jets")
-        )),
-        "settings of fingerprint"
+        changed(go(TrainingConfig { seed: 12, ..config(1) }, &sets(&[10, 20]))),
+        texts("training.seed", "11", "12")
     );
     assert_eq!(
-        changed(go(config(1), &data.sets().fingerprint("quark"))),
-        "data of fingerprint"
+        changed(go(config(1), &sets(&[10, 30]))),
+        texts("settings.phi", "[10,20]", "[10,30]")
+    );
+    assert_eq!(
+        changed(go(config(1), &data.sets())),
+        texts("settings.phi", "[10,20]", "absent")
     );
     let other = toy::examples(300, 1);
-    let sets = Sets::new(&other, &data.validation).fingerprint("top, 310 jets");
-    assert_eq!(changed(go(config(1), &sets)), "a number of training jets of");
+    let fewer = Sets::new(&other, &data.validation)
+        .fact("settings", &serde_json::json!({"phi": [10, 20]}))
+        .unwrap();
+    assert_eq!(
+        changed(go(config(1), &fewer)),
+        texts("number of training jets", "310", "300")
+    );
+}
+
+/// Jets of one class.
+fn one_class(jets: &InMemory, label: f32) -> InMemory {
+    InMemory::new(jets.view().clone(), vec![label; jets.len()], jets.rows().to_vec()).unwrap()
+}
+
+#[test]
+fn a_part_of_one_class_is_refused_with_its_counts_before_anything_is_trained() {
+    for (part, words) in [
+        ("training", "the training part has 310 signal and 0 background jets"),
+        ("validation", "the validation part has 0 signal and 120 background jets"),
+        ("test", "the test part has 150 signal and 0 background jets"),
+    ] {
+        let (dir, mut data) = (tempfile::tempdir().unwrap(), Data::new());
+        match part {
+            "training" => data.train = one_class(&data.train, 1.0),
+            "validation" => data.validation = one_class(&data.validation, 0.0),
+            _ => data.test = one_class(&data.test, 1.0),
+        }
+        let mut learner = Toy::new(1);
+        let error = train(&dir.path().join("run"), config(1), &mut learner, &data)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(words), "{error}");
+        assert_eq!(learner, Toy::new(1), "no step was done");
+    }
+    let none = toy::examples(0, 1);
+    let error = require_both_classes("test", &none).unwrap_err().to_string();
+    assert!(
+        error.contains("the test part has 0 signal and 0 background jets"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_number_of_epochs_is_raised_in_the_configuration_and_never_below_what_is_done() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), Data::new());
+    let path = dir.path().join("run");
+    train(&path, config(3), &mut Toy::new(1), &data).unwrap();
+    let run = RunFolder::open(&path).unwrap();
+    let clock = SystemClock::new();
+    let set = |epochs| run.set_epochs(epochs, &clock, |c: &mut TrainingConfig| c.epochs = epochs);
+    for epochs in [1, 3] {
+        let error = set(epochs).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("epochs = {epochs}; allowed: more than the 3 that are done")),
+            "{error}"
+        );
+    }
+    assert_eq!(run.config::<TrainingConfig>().unwrap(), config(3));
+    let lock = RunLock::take(&path).unwrap();
+    assert!(matches!(set(5), Err(TrainError::Locked { .. })));
+    drop(lock);
+    set(5).unwrap();
+    assert_eq!(run.config::<TrainingConfig>().unwrap(), config(5));
+    assert!(
+        std::fs::read_to_string(path.join("log.jsonl"))
+            .unwrap()
+            .contains("epochs changed")
+    );
+    train(&path, config(5), &mut Toy::new(1), &data).unwrap();
+    let whole = dir.path().join("whole");
+    train(&whole, config(5), &mut Toy::new(1), &data).unwrap();
+    assert_eq!(bits(&path), bits(&whole));
+}
+
+#[test]
+fn a_run_that_early_stopping_ended_is_not_prolonged() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), Data::new());
+    let path = dir.path().join("run");
+    let mut patient = config(50);
+    patient.early_stopping = Some(EarlyStopping {
+        patience: 1,
+        min_delta: 0.5,
+        ..EarlyStopping::default()
+    });
+    train(&path, patient, &mut Toy::new(1), &data).unwrap();
+    let error = RunFolder::open(&path)
+        .unwrap()
+        .set_epochs(90, &SystemClock::new(), |c: &mut TrainingConfig| c.epochs = 90)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("early stopping ended the training after epoch 2"),
+        "{error}"
+    );
+}
+
+fn provenance(version: &str) -> Provenance {
+    Provenance {
+        version: version.to_owned(),
+        git: None,
+        data: [].into(),
+        machine: Machine::this(),
+        device: "cpu".to_owned(),
+        threads: 1,
+    }
 }
 
 #[test]
@@ -265,6 +419,7 @@ fn two_trainings_do_not_share_a_folder() {
             let (data, training) = (Data::new(), config(1).check().unwrap());
             let mut nobody = ();
             let second = Trainer::new(&training, self.0, &SystemClock::new(), Arc::default(), &mut nobody)
+                .provenance(provenance("of the second"))
                 .run(&mut Toy::new(1), &data.sets());
             *self.1.lock().unwrap() = Some(second.unwrap_err().to_string());
         }
@@ -274,8 +429,14 @@ fn two_trainings_do_not_share_a_folder() {
     let mut observer = Second(&run, Mutex::new(None));
     let training = config(1).check().unwrap();
     let outcome = Trainer::new(&training, &run, &SystemClock::new(), Arc::default(), &mut observer)
+        .provenance(provenance("of the first"))
         .run(&mut Toy::new(1), &data.sets());
     assert!(matches!(outcome, Ok(Outcome::Finished(_))));
+    let written = run.provenance().unwrap().unwrap();
+    assert_eq!(
+        written.version, "of the first",
+        "who holds the lock writes the provenance"
+    );
     let message = observer.1.into_inner().unwrap().unwrap();
     assert!(message.contains("is in use by process"), "{message}");
     assert!(!run.in_use());
@@ -323,7 +484,8 @@ fn checkpoints_within_an_epoch_come_by_time() {
     Trainer::new(&training, &run, &Hands(Mutex::new(0.0)), Arc::default(), &mut count)
         .run(&mut Toy::new(1), &data.sets())
         .unwrap();
-    // A look at the clock each step and each save: one after steps 3 or 4, again 4 to 5 looks later, and at the epoch's end.
+    // A look at the clock each step and each save: one after steps 3 or 4, again 4 to 5 looks later, and at the epoch's
+    // end.
     assert!((3..=4).contains(&count.0), "{}", count.0);
     assert_eq!(count.1, (1..=10).collect::<Vec<_>>());
 }

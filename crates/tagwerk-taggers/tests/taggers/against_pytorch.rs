@@ -1,14 +1,11 @@
 //! Every tagger against an independent PyTorch implementation in f64: scores, loss, gradients, one step of Adam.
 //!
-//! `tests/reference/taggers_forward.py` made the numbers. Its batch has a jet of one constituent, one of three (fewer than
-//! any block's k + 1), and, but for TopoDNN, one without any.
-#![allow(clippy::unwrap_used)]
+//! `tests/reference/taggers_forward.py` made the numbers. Its batch has a jet of one constituent, one of three (fewer
+//! than any block's k + 1), and, but for TopoDNN, one without any.
 
-mod support;
-
+use crate::support::tensors::{self, Values};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use support::tensors::{self, Values};
 use tagwerk_physics::{DenseView, JaggedView, View};
 use tagwerk_taggers::{Device, Tagger, registry};
 use tagwerk_train::{Batch, Learner, OptimizerConfig, TrainingConfig, Update};
@@ -94,8 +91,8 @@ impl Case {
         tensors::read(&saved.path().join("weights.safetensors"))
     }
 
-    /// With learning rate and epsilon 1, Adam's first step is `g / (|g| + 1)`: it keeps the size of the gradient, so that all
-    /// gradients can be compared, each at its own scale, through nothing but saved weights.
+    /// With learning rate and epsilon 1, Adam's first step is `g / (|g| + 1)`: it keeps the size of the gradient, so
+    /// that all gradients can be compared, each at its own scale, through nothing but saved weights.
     fn check_smooth_step(&self) {
         let mut learner = self.learner(1.0);
         let (before, after) = (
@@ -119,9 +116,9 @@ impl Case {
         self.assert_scores(learner.as_mut(), "smooth.log_odds");
     }
 
-    /// The usual Adam's first step is the learning rate times the sign of the gradient, however small that is. Where the
-    /// gradient is rounding error, so is its sign: the shift of a normalization that another one follows, say, has no gradient
-    /// but for rounding. These weights are only asked not to have moved further than the learning rate.
+    /// The usual Adam's first step is the learning rate times the sign of the gradient, however small that is. Where
+    /// the gradient is rounding error, so is its sign: the shift of a normalization that another one follows, say, has
+    /// no gradient but for rounding. These weights are only asked not to have moved further than the learning rate.
     fn check_adam_step(&self) {
         let (rate, before) = (1e-3, tensors::read(&self.folder.join("weights.safetensors")));
         let after = self.step(self.learner(1e-8).as_mut(), f64::from(rate));

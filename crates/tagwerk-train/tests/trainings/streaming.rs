@@ -1,10 +1,7 @@
-//! Streaming gives the jets of a part in batches, each once, from any position, and trains and resumes like memory does.
+//! Streaming gives the jets of a part in batches, each once, from any position, and trains and resumes like memory
+//! does.
 
-// Helpers of tests may unwrap as tests may.
-#![allow(clippy::unwrap_used)]
-
-mod toy;
-
+use crate::toy;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -101,10 +98,6 @@ fn batches_beyond_memory_hold_every_jet_once_and_start_anywhere() {
     for skip in [1, 17, 60, 61, 1000] {
         let tail: Vec<Batch> = shuffled.iter().skip(skip).cloned().collect();
         assert!(all(&stream, SHUFFLED, skip as u64) == tail, "{skip}");
-        assert!(
-            all(&stream.clone().read_ahead(2), SHUFFLED, skip as u64) == tail,
-            "{skip}"
-        );
     }
     // Stored order is the order of memory, and so is a shuffle within the budget.
     assert!(all(&stream, Order::STORED, 3) == all(&memory, Order::STORED, 3));
@@ -198,4 +191,38 @@ fn a_streamed_training_stopped_and_resumed_ends_in_the_same_bits() {
     let (whole, metrics) = run_with("whole", &[]);
     assert_eq!(run_with("stopped", &[1, 40, 20]).0, whole);
     assert!(metrics[1].val_accuracy > 0.9, "{metrics:?}");
+}
+
+#[test]
+fn a_training_begun_from_memory_does_not_go_on_from_disk_but_a_finished_one_is_told_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dataset(dir.path(), 6_000, None, [0.6, 0.2, 0.2], EmptyJets::default());
+    let held = |part| {
+        let jets = data.load(part, None).unwrap();
+        InMemory::of_jets(&jets, view(&jets).unwrap()).unwrap()
+    };
+    let (train, validation) = (held(Part::Train), held(Part::Validation));
+    let streamed = Streaming::new(&data, Part::Train, None, SMALLEST_BUDGET, view).unwrap();
+    let config = toy::config(2);
+    let run = RunFolder::create(dir.path().join("run"), &config).unwrap();
+    let training = config.check().unwrap();
+    let go = |train: &dyn Examples, steps| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut observer = toy::StopAt {
+            stop: stop.clone(),
+            steps,
+            scorings: None,
+        };
+        Trainer::new(&training, &run, &SystemClock::new(), stop, &mut observer)
+            .run(&mut toy::Toy::new(1), &Sets::new(train, &validation))
+    };
+    go(&train, Some(5)).unwrap();
+    assert_eq!(run.checkpoints().reading().unwrap(), Some(Reading::InMemory));
+    let error = go(&streamed, None).unwrap_err().to_string();
+    assert!(
+        error.contains("reading of the training jets = in memory, now it is from disk within 1048576 bytes"),
+        "{error}"
+    );
+    go(&train, None).unwrap();
+    assert!(matches!(go(&streamed, None), Ok(Outcome::Finished(_))));
 }

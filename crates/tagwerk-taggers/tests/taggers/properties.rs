@@ -1,15 +1,12 @@
 //! What every tagger of the registry promises, whatever its network.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
+use crate::support::sample::{batch, cut, jets};
+use crate::support::tensors::{self, Values};
+use crate::support::{learner, tagger, taggers, update};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use support::sample::{batch, cut, jets};
-use support::tensors::{self, Values};
-use support::{learner, tagger, taggers, update};
 use tagwerk_data::{Jets, Part};
 use tagwerk_physics::{JaggedView, View};
 use tagwerk_taggers::Tagger;
@@ -73,8 +70,8 @@ fn distance(found: &[f32], expected: &[f32]) -> f32 {
 
 /// Jets of the given numbers of constituents, each channel drawn from the range it has in real jets.
 ///
-/// Real constituents sit on the cells of a calorimeter, and between two neighbors that are equally far away ParticleNet takes
-/// the one that comes first. Drawn ones are never equally far.
+/// Real constituents sit on the cells of a calorimeter, and between two neighbors that are equally far away ParticleNet
+/// takes the one that comes first. Drawn ones are never equally far.
 fn drawn_jets(width: usize, lengths: &[usize], draws: &[f32]) -> JaggedView {
     let mut offsets = vec![0];
     lengths
@@ -348,4 +345,53 @@ fn a_feature_that_is_no_number_changes_nothing() {
         View::Jagged(view) => view.rows[5] = f32::NAN,
         View::Dense(view) => view.values[5] = f32::NAN,
     });
+}
+
+#[test]
+fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
+    use tagwerk_taggers::{Device, registry};
+    for tagger in taggers() {
+        tagger.check().unwrap();
+    }
+    let huge = usize::MAX / 4;
+    for (name, settings, key) in [
+        ("topodnn", "hidden = [10, 0]".to_owned(), "hidden = [10, 0]"),
+        ("topodnn", format!("hidden = [10, {huge}]"), "hidden = "),
+        ("pfn", "phi = []".to_owned(), "phi = []"),
+        ("pfn", "f = [0]".to_owned(), "f = [0]"),
+        (
+            "pfn",
+            "preprocessing = {max_constituents = 0}".to_owned(),
+            "max_constituents",
+        ),
+        ("efn", "phi = [0]".to_owned(), "phi = [0]"),
+        ("particlenet", "dropout = 1.0".to_owned(), "dropout = 1"),
+        ("particlenet", "hidden = 0".to_owned(), "hidden = [0]"),
+        ("particlenet", "blocks = []".to_owned(), "blocks"),
+        (
+            "particlenet-lite",
+            "blocks = [{k = 0, widths = [8]}]".to_owned(),
+            "blocks.k = 0",
+        ),
+        (
+            "particlenet-lite",
+            "blocks = [{k = 3, widths = []}]".to_owned(),
+            "blocks.widths = []",
+        ),
+        (
+            "particlenet-lite",
+            "max_constituents = 0".to_owned(),
+            "max_constituents = 0",
+        ),
+    ] {
+        let tagger = registry::tagger(name, &toml::from_str(&settings).unwrap()).unwrap();
+        let error = tagger.check().unwrap_err().to_string();
+        assert!(error.contains(key), "{name}, {settings}: {error}");
+        // The cheap check is no stricter than the network: these cannot be built, or have no view.
+        let built = tagger.learner(&tagger.training(), &Device::flex()).is_ok();
+        assert!(
+            !built || tagger.view(&jets(Part::Train, 1)).is_err(),
+            "{name}, {settings}"
+        );
+    }
 }

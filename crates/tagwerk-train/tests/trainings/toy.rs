@@ -1,9 +1,5 @@
 //! A learner small enough to read: logistic regression on summed features, Adam, dropout addressed by the step.
 
-// Each test file uses its own part of this.
-// Helpers of tests may unwrap as tests may.
-#![allow(dead_code, clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

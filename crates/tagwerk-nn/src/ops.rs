@@ -9,6 +9,7 @@ mod fused;
 pub mod plain;
 
 use crate::device::is_fused;
+use crate::kernels::adam;
 use crate::kernels::chain::ChainSpec;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
 use crate::kernels::knn::{self, Neighbors};
@@ -20,7 +21,10 @@ use std::sync::Arc;
 
 pub use crate::kernels::adam::AdamStep;
 pub use crate::kernels::segment::Reduction;
-pub use fused::{ChainCall, EdgeCall, NormCall};
+pub use fused::chain::ChainCall;
+pub use fused::edge::EdgeCall;
+pub use fused::norm::NormCall;
+pub use fused::segment::SegmentCall;
 
 /// A chain of dense layers over rows.
 ///
@@ -34,7 +38,7 @@ pub fn chain(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ChainSpec>, workspa
             pooling: None,
             workspace: workspace.clone(),
         };
-        fused::chain(x, parameters, call)
+        fused::chain::chain(x, parameters, call)
     } else {
         plain::chain(x, parameters, spec)
     }
@@ -59,7 +63,7 @@ pub fn chain_sum(
             pooling: Some((segments.clone(), weights)),
             workspace: workspace.clone(),
         };
-        fused::chain(x, parameters, call)
+        fused::chain::chain(x, parameters, call)
     } else {
         plain::chain_sum(x, parameters, spec, segments, weights.as_deref().map(Vec::as_slice))
     }
@@ -71,7 +75,7 @@ pub fn chain_sum(
 /// - `x`: `[R, C]`; returns `[B, C]`
 pub fn segment_reduce(x: Tensor<2>, segments: &Segments, reduction: Reduction) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::segment_reduce(x, segments.clone(), reduction)
+        fused::segment::segment_reduce(x, segments.clone(), reduction)
     } else {
         plain::segment_reduce(x, segments, reduction)
     }
@@ -83,7 +87,7 @@ pub fn segment_reduce(x: Tensor<2>, segments: &Segments, reduction: Reduction) -
 /// - `x`: `[R, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R, C]`
 pub fn batch_norm_training(x: Tensor<2>, parameters: Tensor<1>) -> (Tensor<2>, Statistics) {
     if is_fused(&x.device()) {
-        fused::batch_norm(x, parameters)
+        fused::norm::batch_norm(x, parameters)
     } else {
         plain::batch_norm_training(x, parameters)
     }
@@ -120,7 +124,7 @@ pub fn edge_conv_training(
     workspace: &Workspace,
 ) -> (Tensor<2>, BlockStatistics) {
     if is_fused(&x.device()) {
-        fused::edge_conv_training(x, parameters, spec, segments, graph, workspace)
+        fused::edge::edge_conv_training(x, parameters, spec, segments, graph, workspace)
     } else {
         plain::edge_conv_training(x, parameters, spec, graph)
     }
@@ -140,7 +144,7 @@ pub fn edge_conv_scoring(
     workspace: &Workspace,
 ) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::edge_conv_scoring(x, parameters, spec, segments, graph, statistics, workspace)
+        fused::edge::edge_conv_scoring(x, parameters, spec, segments, graph, statistics, workspace)
     } else {
         plain::edge_conv_scoring(x, parameters, spec, graph, statistics)
     }
@@ -161,6 +165,15 @@ pub fn adam(
         fused::adam(parameters, gradient, first, second, step)
     } else {
         plain::adam(parameters, gradient, first, second, step)
+    }
+}
+
+/// The sum of squares of a gradient `[P]`: not finite if any of its values is not.
+pub fn square_sum(gradient: &Tensor<1>) -> f64 {
+    if is_fused(&gradient.device()) {
+        adam::square_sum(&floats(gradient.clone()))
+    } else {
+        plain::square_sum(gradient.clone())
     }
 }
 

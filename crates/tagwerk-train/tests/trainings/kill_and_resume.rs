@@ -1,17 +1,12 @@
-//! The same with real signals: this test runs itself as a child process, kills it (SIGKILL) several times at moments spread over
-//! its work, and compares the final bits.
+//! The same with real signals: this test runs itself as a child process, kills it (SIGKILL) several times at moments
+//! spread over its work, and compares the final bits.
 
-// Helpers of tests may unwrap as tests may.
-#![allow(clippy::unwrap_used)]
-
-mod toy;
-
+use crate::toy::{self, Data, Toy, bits};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tagwerk_data::random;
 use tagwerk_train::*;
-use toy::{Data, Toy, bits};
 
 const MARKER: &str = "TAGWERK_TRAIN_KILL_TEST_RUN";
 
@@ -34,7 +29,7 @@ fn child_trains_where_the_environment_says() {
 
 fn child(path: &Path) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_trains_where_the_environment_says"])
+        .args(["--exact", "kill_and_resume::child_trains_where_the_environment_says"])
         .env(MARKER, path)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -10,7 +10,7 @@ use crate::number::{duration, grouped};
 use crate::table::{HEADINGS, footnotes, rows};
 
 /// Style sheet of the page: light and dark by the reader's preference, and print.
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("html/style.css");
 
 /// The page. `figures` are embedded in the order given.
 pub fn page(input: &ReportInput, figures: &[Figure]) -> String {

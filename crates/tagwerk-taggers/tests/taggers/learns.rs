@@ -1,10 +1,7 @@
 //! Every tagger learns to tell tops from other jets, and the EFN is infrared safe when it has.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::sample::{batch, jets};
-use support::{learner, tagger, update};
+use crate::support::sample::{batch, jets};
+use crate::support::{learner, tagger, update};
 use tagwerk_data::Part;
 use tagwerk_physics::{JaggedView, View};
 use tagwerk_stats::{Roc, Truth};
@@ -38,8 +35,9 @@ fn auc(tagger: &dyn Tagger, learner: &mut dyn Learner) -> f64 {
     Roc::new(&scores, &Truth::new(&jets.labels).unwrap()).unwrap().auc()
 }
 
-/// Why 0.9: the mass of the jet alone, which a network that learns finds first, separates this sample with an AUC of 0.927. A
-/// few epochs of 20 steps come near it or past it, and no tagger gets there by chance: the standard error is 0.006.
+/// Why 0.9: the mass of the jet alone, which a network that learns finds first, separates this sample with an AUC of
+/// 0.927. A few epochs of 20 steps come near it or past it, and no tagger gets there by chance: the standard error is
+/// 0.006.
 #[test]
 fn every_tagger_learns_within_a_few_epochs() {
     for name in registry::names() {

@@ -1,16 +1,11 @@
 //! A training stopped at any moments and resumed ends in the bits of one left alone.
 
-// Helpers of tests may unwrap as tests may.
-#![allow(clippy::unwrap_used)]
-
-mod toy;
-
+use crate::toy::{self, Data, StopAt, Toy, bits};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use tagwerk_train::*;
-use toy::{Data, StopAt, Toy, bits};
 
 fn settings() -> TrainingConfig {
     TrainingConfig {
@@ -52,7 +47,8 @@ proptest! {
             let mut observer = StopAt { stop: stop.clone(), steps, scorings };
             Trainer::new(&training, &run, &clock, stop, &mut observer).run(&mut Toy::new(1), &data.sets()).unwrap();
         }
-        // What a kill between the records of an epoch leaves: a line beyond the checkpoint, a torn one, half a new checkpoint.
+        // What a kill between the records of an epoch leaves: a line beyond the checkpoint, a torn one, half a new
+        // checkpoint.
         let metrics = run.path().join("metrics.jsonl");
         let text = std::fs::read_to_string(&metrics).unwrap_or_default();
         std::fs::write(&metrics, text + "{\"epoch\":7}\n{\"epo").unwrap();

@@ -17,6 +17,7 @@ mod backward;
 mod forward;
 mod spec;
 mod tiles;
+mod upstream;
 
 pub use backward::backward;
 pub use forward::{Saved, forward_scoring, forward_training};

@@ -1,5 +1,4 @@
-//! What the tests of taggers share. Each of them uses a part of it.
-#![allow(dead_code, clippy::unwrap_used)]
+//! What the tests of taggers share.
 
 pub mod sample;
 pub mod tensors;

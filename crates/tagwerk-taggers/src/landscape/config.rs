@@ -1,0 +1,171 @@
+//! Which taggers, how often, on which jets.
+
+use crate::data_config::DataConfig;
+use crate::error::TaggerError;
+use crate::registry;
+use crate::run::{RunConfig, merged_training};
+use crate::tagger::Tagger;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// One tagger of a landscape.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaggerChoice {
+    /// Name in the registry.
+    pub name: String,
+    /// Settings; absent ones are as published.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// Training settings for this tagger alone, over the landscape's.
+    #[serde(default)]
+    pub training: toml::Table,
+}
+
+impl From<&str> for TaggerChoice {
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What makes a landscape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LandscapeConfig {
+    /// Name, also of its folder under `runs/`. Default: landscape.
+    pub name: String,
+    /// Seed of the first training; the i-th has `seed + i`. Default: 1.
+    pub seed: u64,
+    /// Trainings a tagger. Default: 3.
+    pub trainings: usize,
+    /// Replicas of the paired bootstrap between taggers; 0 for none. Default: 200.
+    pub bootstrap: usize,
+    /// The jets.
+    pub data: DataConfig,
+    /// Training settings for all taggers, over each one's published training.
+    pub training: toml::Table,
+    /// The taggers. Default: all.
+    #[serde(rename = "tagger")]
+    pub taggers: Vec<TaggerChoice>,
+}
+
+impl Default for LandscapeConfig {
+    fn default() -> Self {
+        Self {
+            name: "landscape".into(),
+            seed: 1,
+            trainings: 3,
+            bootstrap: 200,
+            data: DataConfig::default(),
+            training: toml::Table::new(),
+            taggers: registry::names().map(TaggerChoice::from).collect(),
+        }
+    }
+}
+
+/// The landscape that `tagwerk landscape` runs on the sample; also a model of such a file.
+const SAMPLE_CONFIG: &str = include_str!("../../../../configs/landscape-sample.toml");
+
+impl LandscapeConfig {
+    /// Four taggers on the embedded sample, a few minutes on two cores.
+    ///
+    /// # Errors
+    /// None, unless the program itself is damaged.
+    pub fn sample() -> Result<Self, TaggerError> {
+        Self::from_toml(SAMPLE_CONFIG, Path::new("configs/landscape-sample.toml"))
+    }
+
+    /// All taggers with their published trainings on these jets.
+    pub fn for_data(data: DataConfig) -> Self {
+        Self {
+            data,
+            ..Self::default()
+        }
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// What does not parse, by key and line; unknown names and keys.
+    pub fn from_toml(text: &str, place: &Path) -> Result<Self, TaggerError> {
+        let config: Self = toml::from_str(text).map_err(|e| TaggerError::Config {
+            place: place.display().to_string(),
+            reason: e.to_string().trim_end().to_string(),
+        })?;
+        config.runs(&place.display().to_string())?;
+        Ok(config)
+    }
+
+    /// Relative cost of one training of each tagger, by name: for whoever wants to know how much is left.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml).
+    pub fn costs(&self) -> Result<Vec<(String, f64)>, TaggerError> {
+        let runs = self.runs(&self.name)?;
+        let firsts = runs.iter().step_by(self.trainings);
+        Ok(firsts.map(|run| (run.config.tagger.clone(), run.cost())).collect())
+    }
+
+    /// Every training: tagger by tagger, seed by seed.
+    pub(super) fn runs(&self, place: &str) -> Result<Vec<PlannedRun>, TaggerError> {
+        let fail = |reason: String| TaggerError::Config {
+            place: place.to_string(),
+            reason,
+        };
+        if self.trainings == 0 || self.taggers.is_empty() {
+            return Err(fail(format!(
+                "{} trainings of {} taggers; at least one of each is needed",
+                self.trainings,
+                self.taggers.len()
+            )));
+        }
+        let data = self.data.resolved()?;
+        let mut runs = Vec::new();
+        for (index, choice) in self.taggers.iter().enumerate() {
+            if self.taggers[..index].iter().any(|other| other.name == choice.name) {
+                return Err(fail(format!("tagger '{}' is listed twice", choice.name)));
+            }
+            let tagger: Arc<dyn Tagger> = registry::tagger(&choice.name, &choice.settings)?.into();
+            tagger.check()?;
+            for i in 0..self.trainings as u64 {
+                let mut training = merged_training(tagger.as_ref(), &[&self.training, &choice.training], place)?;
+                training.seed = self.seed.saturating_add(i);
+                training.clone().check()?;
+                let config = RunConfig {
+                    tagger: choice.name.clone(),
+                    settings: tagger.settings()?,
+                    data: data.clone(),
+                    training,
+                };
+                runs.push(PlannedRun {
+                    tagger: tagger.clone(),
+                    config,
+                });
+            }
+        }
+        Ok(runs)
+    }
+}
+
+/// One training to be done.
+pub(super) struct PlannedRun {
+    pub(super) tagger: Arc<dyn Tagger>,
+    pub(super) config: RunConfig,
+}
+
+impl PlannedRun {
+    /// Name of its run folder.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.config.tagger, self.config.training.seed)
+    }
+
+    /// Relative cost: what orders the queue.
+    pub(super) fn cost(&self) -> f64 {
+        const TYPICAL_CONSTITUENTS: f64 = 50.0;
+        self.tagger.multiply_adds(TYPICAL_CONSTITUENTS) * f64::from(self.config.training.epochs)
+    }
+}

@@ -1,0 +1,233 @@
+//! One budget of memory for all jets of a run or a landscape.
+//!
+//! Views that fit are held; what does not is streamed from disk in each epoch. If anything is streamed, two thirds of
+//! the budget hold views and the last third holds what is streamed: at most [`MOST_STREAMS`] trainings at once, each
+//! within a sixteenth of the budget and a quarter of that again for the views of the chunks it hands out.
+//!
+//! How the training jets are read decides their order, so it must not depend on the number of threads, and a training
+//! that was begun goes on as it began, whatever stands beside it now.
+
+use crate::data_config::DataConfig;
+use crate::error::TaggerError;
+use crate::tagger::Tagger;
+use std::sync::Arc;
+use tagwerk_data::{JetDataset, Jets, Part};
+use tagwerk_train::{Examples, InMemory, Reading, Streaming};
+
+/// Trainings that may stream at once.
+pub(crate) const MOST_STREAMS: usize = 4;
+
+/// A stream's share of the budget: one part in so many.
+const STREAM_SHARE: u64 = 16;
+
+const MIB: u64 = 1 << 20;
+
+/// How each part of each view is read.
+#[derive(Debug)]
+pub(crate) struct MemoryPlan {
+    /// By view, then by part.
+    views: Vec<[Reading; 3]>,
+}
+
+impl MemoryPlan {
+    /// For as many views as `begun` has entries; each says how the training jets were read by a training that goes on.
+    ///
+    /// # Errors
+    /// A budget too small to stream what does not fit.
+    pub(crate) fn new(data: &DataConfig, dataset: &JetDataset, begun: &[Option<Reading>]) -> Result<Self, TaggerError> {
+        let jets = Part::ALL.map(|part| jet_bytes(data, dataset, part));
+        let views = plan(data.memory_mb.saturating_mul(MIB), jets, begun).map_err(|needed| too_small(data, needed))?;
+        Ok(Self { views })
+    }
+
+    /// How a part of the view of this number is read.
+    pub(crate) fn reading(&self, view: usize, part: Part) -> Reading {
+        self.views[view][part as usize]
+    }
+
+    /// Whether anything is streamed, so that at most [`MOST_STREAMS`] trainings may run at once.
+    pub(crate) fn streams(&self) -> bool {
+        self.views.iter().flatten().any(|reading| *reading != Reading::InMemory)
+    }
+}
+
+/// How the jets of one part are read for nothing but scoring, where their order decides nothing.
+pub(crate) fn reading_to_score(data: &DataConfig, dataset: &JetDataset, part: Part) -> Result<Reading, TaggerError> {
+    let mut jets = [0; 3];
+    jets[part as usize] = jet_bytes(data, dataset, part);
+    let views = plan(data.memory_mb.saturating_mul(MIB), jets, &[None]).map_err(|needed| too_small(data, needed))?;
+    Ok(views[0][part as usize])
+}
+
+/// A part of the data as a tagger sees it.
+///
+/// # Errors
+/// Whatever the files or the jets have wrong, with its place.
+pub(crate) fn examples(
+    data: &DataConfig,
+    dataset: &JetDataset,
+    part: Part,
+    tagger: &Arc<dyn Tagger>,
+    reading: Reading,
+) -> Result<Box<dyn Examples>, TaggerError> {
+    let limit = data.limit(part);
+    match reading {
+        Reading::InMemory => {
+            let jets = dataset.load(part, limit)?;
+            Ok(Box::new(InMemory::of_jets(&jets, tagger.view(&jets)?)?))
+        }
+        Reading::Streamed { budget_bytes } => {
+            let tagger = Arc::clone(tagger);
+            let view = move |jets: &Jets| {
+                tagger
+                    .view(jets)
+                    .map_err(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>)
+            };
+            Ok(Box::new(Streaming::new(dataset, part, limit, budget_bytes, view)?))
+        }
+    }
+}
+
+/// Bytes of the jets that are taken of a part.
+fn jet_bytes(data: &DataConfig, dataset: &JetDataset, part: Part) -> u64 {
+    let rows = dataset.rows(part);
+    let share = match data.limit(part) {
+        Some(limit) if rows > 0 => (limit as f64 / rows as f64).min(1.0),
+        _ => 1.0,
+    };
+    (dataset.decoded_bytes(part) as f64 * share) as u64
+}
+
+fn too_small(data: &DataConfig, needed: u64) -> TaggerError {
+    TaggerError::Data {
+        name: data.source.clone(),
+        reason: format!(
+            "memory_mb = {}; allowed: at least {STREAM_SHARE} to read jets from disk in each epoch, about {} to hold \
+             them all",
+            data.memory_mb,
+            needed.div_ceil(MIB)
+        ),
+    }
+}
+
+/// Bytes of the view of jets of so many bytes: seven features stand for four momentum components, and there are
+/// offsets.
+fn view_bytes(jets: u64) -> u64 {
+    jets.saturating_mul(2)
+}
+
+/// The plan for parts of so many bytes of jets; the error is the bytes needed to hold everything.
+fn plan(budget: u64, jets: [u64; 3], begun: &[Option<Reading>]) -> Result<Vec<[Reading; 3]>, u64> {
+    // Views are computed one after the other: the jets of one part are there beside its view for a moment.
+    let for_a_moment = jets.into_iter().max().unwrap_or(0);
+    let one_view: u64 = jets.map(view_bytes).into_iter().fold(0, u64::saturating_add);
+    let all = one_view.saturating_mul(begun.len() as u64).saturating_add(for_a_moment);
+    let held = |reading: &Option<Reading>| reading.is_none_or(|r| r == Reading::InMemory);
+    if all <= budget && begun.iter().all(held) {
+        return Ok(vec![[Reading::InMemory; 3]; begun.len()]);
+    }
+    let streamed = Reading::Streamed {
+        budget_bytes: budget / STREAM_SHARE,
+    };
+    if budget / STREAM_SHARE < MIB {
+        return Err(all);
+    }
+    let mut room = budget / 3 * 2;
+    for view in begun {
+        if *view == Some(Reading::InMemory) {
+            room = room.saturating_sub(view_bytes(jets[Part::Train as usize]));
+        }
+    }
+    let mut hold = |bytes: u64| {
+        let fits = view_bytes(bytes).saturating_add(bytes) <= room;
+        if fits {
+            room -= view_bytes(bytes);
+        }
+        if fits { Reading::InMemory } else { streamed }
+    };
+    // The training jets first: they are the most, and read the most.
+    let of_view = |view: &Option<Reading>| {
+        let mut readings = [streamed; 3];
+        for part in Part::ALL {
+            readings[part as usize] = match view {
+                Some(begun) if part == Part::Train => *begun,
+                _ => hold(jets[part as usize]),
+            };
+        }
+        readings
+    };
+    Ok(begun.iter().map(of_view).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Bytes that a plan may take at its worst moment.
+    fn peak(budget: u64, jets: [u64; 3], plan: &[[Reading; 3]]) -> u64 {
+        let readings = || plan.iter().flat_map(|view| view.iter().zip(jets));
+        let held = readings().filter(|(reading, _)| **reading == Reading::InMemory);
+        let views: u64 = held.clone().map(|(_, bytes)| view_bytes(bytes)).sum();
+        let moment = held.map(|(_, bytes)| bytes).max().unwrap_or(0);
+        let streams = if readings().any(|(reading, _)| *reading != Reading::InMemory) {
+            let one = budget / STREAM_SHARE;
+            MOST_STREAMS as u64 * (one + one / 4)
+        } else {
+            0
+        };
+        // The streams begin when all views are there.
+        (views + moment).max(views + streams)
+    }
+
+    proptest! {
+        #[test]
+        fn no_plan_takes_more_than_the_budget(
+            budget in (16 * MIB)..(1 << 40),
+            shares in proptest::array::uniform3(0.0f64..1.0),
+            views in 1usize..8,
+        ) {
+            let jets = shares.map(|share| (budget as f64 * share * share) as u64);
+            let plan = plan(budget, jets, &vec![None; views]).unwrap();
+            prop_assert!(peak(budget, jets, &plan) <= budget, "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn what_fits_is_held_and_the_rest_is_streamed() {
+        let mib = |n: u64| n * MIB;
+        // 2 * (10 + 5 + 5) for the view, 10 for the jets of the largest part.
+        let jets = [mib(10), mib(5), mib(5)];
+        assert_eq!(plan(mib(50), jets, &[None]).unwrap(), [[Reading::InMemory; 3]]);
+        let two = plan(mib(50), jets, &[None, None]).unwrap();
+        let streamed = Reading::Streamed {
+            budget_bytes: mib(50) / 16,
+        };
+        // Two thirds of 50: the training jets (20 and 10 for a moment), then a smaller part (10 and 5 for a moment does
+        // not fit).
+        assert_eq!(
+            two,
+            [[Reading::InMemory, streamed, streamed], [streamed, streamed, streamed]]
+        );
+        // Another view beside it is no reason to read a begun training's jets otherwise.
+        let begun = [None, Some(Reading::InMemory)];
+        let other = plan(mib(50), jets, &begun).unwrap();
+        assert_eq!((other[0][0], other[1][0]), (streamed, Reading::InMemory));
+        let begun = Reading::Streamed { budget_bytes: mib(7) };
+        assert_eq!(plan(mib(500), jets, &[Some(begun)]).unwrap()[0][0], begun);
+    }
+
+    #[test]
+    fn a_budget_too_small_to_stream_says_what_is_needed() {
+        assert_eq!(plan(15 * MIB, [10 * MIB, 0, 0], &[None]).unwrap_err(), 30 * MIB);
+        let data = DataConfig {
+            memory_mb: 15,
+            ..DataConfig::default()
+        };
+        let error = too_small(&data, 30 * MIB).to_string();
+        assert!(
+            error.contains("memory_mb = 15; allowed: at least 16") && error.contains("about 30"),
+            "{error}"
+        );
+    }
+}

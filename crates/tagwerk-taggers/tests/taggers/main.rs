@@ -1,0 +1,11 @@
+//! What every tagger promises, and runs and landscapes of them.
+
+// Helpers of tests may unwrap as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod against_pytorch;
+mod landscape;
+mod learns;
+mod properties;
+mod run;
+mod support;
