@@ -8,7 +8,9 @@ use std::sync::Arc;
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
-use tagwerk_nn::ops::{self, AdamStep, Reduction, plain};
+use tagwerk_nn::ops::{
+    self, Activation, AdamStep, AttentionSpec, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain,
+};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
 
 fn device() -> Device {
@@ -290,4 +292,120 @@ fn the_same_bits_come_out_on_any_number_of_threads() {
             })
     };
     assert_eq!(run(1), run(3));
+}
+
+/// Value and gradients of `sum(f(inputs) * c)` for fixed random `c`, with respect to each input.
+fn with_gradients<const N: usize>(
+    inputs: &[Tensor<2>; N],
+    f: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) -> (Vec<f32>, [Vec<f32>; N]) {
+    let inputs = inputs.clone().map(Tensor::require_grad);
+    let y = f(inputs.clone());
+    let [rows, c] = y.dims();
+    let gradients = (y.clone() * matrix(rows, c, 99)).sum().backward();
+    (numbers(y), inputs.map(|x| x.grad(&gradients).map(numbers).unwrap_or_default()))
+}
+
+fn assert_near<const N: usize>(a: &(Vec<f32>, [Vec<f32>; N]), b: &(Vec<f32>, [Vec<f32>; N]), what: &str) {
+    assert!(distance(&a.0, &b.0) < 1e-5, "value of {what}");
+    for (i, (a, b)) in a.1.iter().zip(&b.1).enumerate() {
+        assert!(distance(a, b) < 2e-5, "gradient {i} of {what}: {}", distance(a, b));
+    }
+}
+
+#[test]
+fn convolutions_and_poolings_agree_with_plain_ops() {
+    let base = ConvSpec {
+        input: [6, 5],
+        c_in: 3,
+        c_out: 4,
+        kernel: [4, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        bias: true,
+        relu: false,
+    };
+    let cases = [
+        base.clone(),
+        ConvSpec { stride: [2, 2], bias: false, padding: [0, 2], ..base.clone() },
+        ConvSpec { input: [1, 30], kernel: [1, 3], padding: [0, 1], c_in: 12, ..base },
+    ];
+    for spec in cases {
+        let spec = Arc::new(spec);
+        let x = matrix(7 * spec.input_pixels(), spec.c_in, 5);
+        let p = vector(spec.parameter_count(), 6);
+        let workspace = Workspace::default();
+        let fused = value_and_gradients(&x, &p, |x, p| ops::convolution(x, p, &spec, &workspace));
+        let plain = value_and_gradients(&x, &p, |x, p| plain::convolution(x, p, &spec));
+        for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+            assert!(distance(&a, &b) < 1e-5, "{spec:?}");
+        }
+    }
+    let spec = PoolSpec { input: [6, 5], window: [3, 2], stride: [2, 2], padding: [1, 0] };
+    let x = [matrix(4 * 30, 3, 8)];
+    let fused = with_gradients(&x, |[x]| ops::max_pool(x, spec));
+    assert_near(&fused, &with_gradients(&x, |[x]| plain::max_pool(x, spec)), "max pool");
+}
+
+#[test]
+fn row_operations_agree_with_plain_ops() {
+    let x = [matrix(37, 19, 1)];
+    for f in [
+        Activation::Gelu,
+        Activation::Elu,
+        Activation::Relu,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::SignedLog,
+    ] {
+        let scaled = [x[0].clone() * 4.0];
+        let fused = with_gradients(&scaled, |[x]| ops::activate(x, f));
+        assert_near(&fused, &with_gradients(&scaled, |[x]| plain::activate(x, f)), &format!("{f:?}"));
+    }
+    let p = vector(38, 2);
+    let workspace = Workspace::default();
+    let fused = value_and_gradients(&x[0], &p, |x, p| ops::layer_norm(x, p, &workspace));
+    let plain = value_and_gradients(&x[0], &p, plain::layer_norm);
+    for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+        assert!(distance(&a, &b) < 1e-5, "layer norm");
+    }
+    let columns: Vec<u32> = (0..90u32).map(|i| i * i % 37).collect();
+    let offsets: Vec<usize> = (0..=30).map(|r| (3 * r + r % 2).min(90)).chain([90]).collect();
+    let weights = Some(values(90, 3));
+    let sparse = Arc::new(SparseMatrix::new(&offsets, columns, weights, 37).unwrap());
+    let fused = with_gradients(&x, |[x]| ops::sparse_product(&sparse, x));
+    assert_near(&fused, &with_gradients(&x, |[x]| plain::sparse_product(&sparse, x)), "sparse product");
+}
+
+#[test]
+fn attention_agrees_with_plain_ops_on_jets_of_all_sizes() {
+    let spec = AttentionSpec { heads: 3, width: 4 };
+    let keys = Segments::new(vec![0, 5, 5, 6, 40]).unwrap();
+    let one_each = Segments::new(vec![0, 1, 2, 3, 4]).unwrap();
+    for queries in [&keys, &one_each] {
+        let pairs: usize = (0..4)
+            .map(|b| {
+                let n = |s: &Segments| s.offsets()[b + 1] - s.offsets()[b];
+                n(queries) * n(&keys)
+            })
+            .sum();
+        let workspace = Workspace::default();
+        let c = spec.channels();
+        let inputs = [
+            matrix(queries.rows(), c, 1) * 3.0,
+            matrix(keys.rows(), c, 2) * 3.0,
+            matrix(keys.rows(), c, 3),
+            matrix(pairs, spec.heads, 4) * 2.0,
+        ];
+        let fused = with_gradients(&inputs, |[q, k, v, u]| {
+            ops::attention([q, k, v], Some(u), spec, queries, &keys, &workspace)
+        });
+        let plain = with_gradients(&inputs, |[q, k, v, u]| plain::attention([q, k, v], Some(u), spec, queries, &keys));
+        assert_near(&fused, &plain, "attention with bias");
+        let [q, k, v, _] = inputs;
+        let inputs = [q, k, v];
+        let fused = with_gradients(&inputs, |x| ops::attention(x, None, spec, queries, &keys, &workspace));
+        let plain = with_gradients(&inputs, |x| plain::attention(x, None, spec, queries, &keys));
+        assert_near(&fused, &plain, "attention");
+    }
 }
