@@ -19,12 +19,15 @@
 
 mod context;
 mod data_config;
+mod cnn;
 mod efn;
 mod error;
 mod landscape;
 mod memory;
 mod network;
+mod nsubjettiness;
 mod particlenet;
+mod pcnn;
 mod pfn;
 pub mod registry;
 mod run;
@@ -34,13 +37,16 @@ mod topodnn;
 
 pub use context::Context;
 pub use data_config::{DataConfig, SAMPLE};
+pub use cnn::{Cnn, CnnConfig};
 pub use efn::EfnConfig;
 pub use error::{FailedTraining, FailedTrainings, TaggerError};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
+pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use network::{Network, NetworkLearner};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
+pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
 pub use run::{RunConfig, RunResult, resume, score, set_epochs, train};
 pub use tagger::Tagger;
