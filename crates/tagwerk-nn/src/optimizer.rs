@@ -93,7 +93,6 @@ impl Adam {
             if !sum.is_finite() {
                 return Err(NnError::Gradient {
                     block: block.name().to_string(),
-                    step: self.steps + 1,
                 });
             }
             squares += sum;

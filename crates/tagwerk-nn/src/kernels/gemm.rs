@@ -1,4 +1,5 @@
-//! Single-threaded matrix products on slices; parallelism is over tiles, one level up.
+//! Matrix products on slices, in one thread: parallelism is over tiles, one level up. (A transpose, which is done once
+//! for all tiles, has threads of its own.)
 
 use super::partition;
 use super::simd::{self, channel_blocks};
