@@ -62,6 +62,19 @@ pub enum PhysicsError {
         /// Number of particles clustered.
         available: usize,
     },
+    /// Flags of inner nodes and leaves that are not a binary tree in level order.
+    #[error("jet {jet}: the inner nodes call for {expected} nodes in the order of levels; there are {found}")]
+    Tree {
+        /// Index of the jet.
+        jet: usize,
+        /// Nodes that the inner nodes call for.
+        expected: usize,
+        /// Nodes found.
+        found: usize,
+    },
+    /// Words made with other bins than those of a vocabulary.
+    #[error("the words were binned otherwise than those of the vocabulary")]
+    Binning,
     /// A boost at or above the speed of light, or into the rest frame of something that has none.
     #[error("no boost with velocity {speed} c; it must be below 1 c, the frame's mass above 0")]
     Boost {

@@ -1,7 +1,7 @@
 //! What a network sees of a jet: a view, computed once from the constituents.
 
-use crate::PhysicsError;
 use crate::constituents::check_offsets;
+use crate::{PhysicsError, TreeView};
 use std::ops::Range;
 
 /// Jagged rows of `C` channels: jet `b` owns rows `offsets[b] .. offsets[b + 1]`.
@@ -211,6 +211,8 @@ pub enum View {
     Jagged(JaggedView),
     /// Vectors and images.
     Dense(DenseView),
+    /// Binary trees.
+    Tree(TreeView),
 }
 
 impl View {
@@ -219,6 +221,7 @@ impl View {
         match self {
             Self::Jagged(view) => view.len(),
             Self::Dense(view) => view.len(),
+            Self::Tree(view) => view.len(),
         }
     }
 
@@ -235,6 +238,7 @@ impl View {
         match self {
             Self::Jagged(view) => view.select(jets).map(Self::Jagged),
             Self::Dense(view) => view.select(jets).map(Self::Dense),
+            Self::Tree(view) => view.select(jets).map(Self::Tree),
         }
     }
 
@@ -246,6 +250,7 @@ impl View {
         match self {
             Self::Jagged(view) => view.slice(jets).map(Self::Jagged),
             Self::Dense(view) => view.slice(jets).map(Self::Dense),
+            Self::Tree(view) => view.slice(jets).map(Self::Tree),
         }
     }
 
@@ -254,6 +259,7 @@ impl View {
         match self {
             Self::Jagged(view) => view.byte_size(),
             Self::Dense(view) => view.byte_size(),
+            Self::Tree(view) => view.byte_size(),
         }
     }
 }
@@ -267,6 +273,12 @@ impl From<JaggedView> for View {
 impl From<DenseView> for View {
     fn from(view: DenseView) -> Self {
         Self::Dense(view)
+    }
+}
+
+impl From<TreeView> for View {
+    fn from(view: TreeView) -> Self {
+        Self::Tree(view)
     }
 }
 
