@@ -117,7 +117,7 @@ fn measure(
                 .iter()
                 .map(|b| match &b.view {
                     tagwerk_physics::View::Jagged(v) => v.row_count(),
-                    tagwerk_physics::View::Dense(_) => 0,
+                    tagwerk_physics::View::Dense(_) | tagwerk_physics::View::Tree(_) => 0,
                 })
                 .sum();
             rows as f64 / batches.iter().map(Batch::len).sum::<usize>() as f64

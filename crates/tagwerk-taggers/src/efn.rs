@@ -80,7 +80,7 @@ impl Network for Efn {
         let count = jets.rows();
         let z: Vec<f32> = match view {
             View::Jagged(v) => v.rows.iter().step_by(3).copied().collect(), // [R]
-            View::Dense(_) => Vec::new(),
+            View::Dense(_) | View::Tree(_) => Vec::new(),
         };
         let directions = x.slice([0..count, 1..3]); // [R, 2]
         let per_jet = self.phi.forward_sum(directions, &jets, Some(Arc::new(z)), pass); // [B, 256]

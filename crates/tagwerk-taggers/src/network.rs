@@ -71,6 +71,7 @@ fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),
         View::Dense(v) => format!("arrays of shape {:?}", v.shape),
+        View::Tree(v) => format!("trees of {} channels a node", v.nodes.width),
     }
 }
 

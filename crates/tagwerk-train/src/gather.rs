@@ -1,52 +1,59 @@
 //! Collecting jets of a view into a new view, one memory copy a run of jets.
 
 use std::ops::Range;
-use tagwerk_physics::{DenseView, JaggedView, View};
+use tagwerk_physics::{DenseView, JaggedView, TreeView, View};
 
 /// Number of jets of a view, `B`. A dense view without values or with an empty shape has none.
 pub(crate) fn jets(view: &View) -> usize {
     match view {
         View::Jagged(v) => v.offsets.len().saturating_sub(1),
         View::Dense(v) => v.values.len().checked_div(v.shape.iter().product()).unwrap_or(0),
+        View::Tree(v) => v.nodes.offsets.len().saturating_sub(1),
     }
 }
 
 /// Says what is wrong with a view, if anything: offsets that do not rise from 0 to the rows, values that are no
 /// numbers.
 pub(crate) fn fault(view: &View) -> Option<String> {
-    let (values, per_jet) = match view {
-        View::Jagged(v) => {
-            if v.offsets.first() != Some(&0) {
-                return Some("the offsets do not start with 0".to_owned());
-            }
-            if let Some(jet) = v.offsets.windows(2).position(|w| w[0] > w[1]) {
-                return Some(format!("the offsets fall at jet {jet}"));
-            }
-            let last = v.offsets.last().copied().unwrap_or(0);
-            if last.checked_mul(v.width) != Some(v.rows.len()) {
-                return Some(format!(
-                    "{} values for {last} rows of {} channels",
-                    v.rows.len(),
-                    v.width
-                ));
-            }
-            (&v.rows, None)
-        }
+    match view {
+        View::Jagged(v) => jagged_fault(v),
         View::Dense(v) => {
             let per_jet: usize = v.shape.iter().product();
             if per_jet == 0 || v.values.len() % per_jet != 0 {
                 return Some(format!("{} values for jets of shape {:?}", v.values.len(), v.shape));
             }
-            (&v.values, Some(per_jet))
+            bad_value(&v.values, |bad| bad / per_jet)
         }
-    };
+        // The flags are checked against whole nodes only.
+        View::Tree(v) => jagged_fault(&v.nodes).or_else(|| v.check().err().map(|e| e.to_string())),
+    }
+}
+
+fn jagged_fault(v: &JaggedView) -> Option<String> {
+    if v.offsets.first() != Some(&0) {
+        return Some("the offsets do not start with 0".to_owned());
+    }
+    if let Some(jet) = v.offsets.windows(2).position(|w| w[0] > w[1]) {
+        return Some(format!("the offsets fall at jet {jet}"));
+    }
+    let last = v.offsets.last().copied().unwrap_or(0);
+    if last.checked_mul(v.width) != Some(v.rows.len()) {
+        return Some(format!(
+            "{} values for {last} rows of {} channels",
+            v.rows.len(),
+            v.width
+        ));
+    }
+    bad_value(&v.rows, |bad| {
+        v.offsets.partition_point(|&o| o <= bad / v.width.max(1)) - 1
+    })
+}
+
+fn bad_value(values: &[f32], jet_of: impl Fn(usize) -> usize) -> Option<String> {
     let bad = values.iter().position(|x| !x.is_finite())?;
-    let jet = match (view, per_jet) {
-        (View::Jagged(v), _) => v.offsets.partition_point(|&o| o <= bad / v.width.max(1)) - 1,
-        (View::Dense(_), per_jet) => bad / per_jet.unwrap_or(1),
-    };
     Some(format!(
-        "jet {jet} has the value {}; features must be finite",
+        "jet {} has the value {}; features must be finite",
+        jet_of(bad),
         values[bad]
     ))
 }
@@ -56,6 +63,7 @@ pub(crate) fn same_kind(a: &View, b: &View) -> bool {
     match (a, b) {
         (View::Jagged(a), View::Jagged(b)) => a.width == b.width,
         (View::Dense(a), View::Dense(b)) => a.shape == b.shape,
+        (View::Tree(a), View::Tree(b)) => a.nodes.width == b.nodes.width,
         _ => false,
     }
 }
@@ -101,6 +109,14 @@ pub(crate) fn collect<'a>(parts: impl Iterator<Item = (&'a View, Range<usize>)> 
                 values,
             })
         }
+        View::Tree(_) => {
+            let mut out = TreeView::default();
+            for (view, range) in parts {
+                let View::Tree(v) = view else { return None };
+                out.append(v, range).ok()?;
+            }
+            View::Tree(out)
+        }
     })
 }
 
@@ -135,6 +151,19 @@ mod tests {
         });
         assert_eq!(fault(&view), None);
         assert_eq!(jets(&collect(std::iter::once((&view, 0..2))).unwrap()), 2);
+    }
+
+    #[test]
+    fn trees_are_collected_whole() {
+        let nodes = JaggedView::new(1, (0..4).map(|i| i as f32).collect(), vec![0, 3, 4]).unwrap();
+        let view = View::Tree(TreeView::new(nodes, vec![true, false, false, false]).unwrap());
+        assert_eq!((jets(&view), fault(&view)), (2, None));
+        let Some(View::Tree(picked)) = collect([1..2, 0..1].into_iter().map(|r| (&view, r))) else {
+            panic!()
+        };
+        assert_eq!(picked.nodes.rows, [3.0, 0.0, 1.0, 2.0]);
+        assert_eq!(picked.inner, [false, true, false, false]);
+        assert_eq!(picked.check(), Ok(()));
     }
 
     #[test]

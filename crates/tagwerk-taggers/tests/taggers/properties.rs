@@ -114,7 +114,7 @@ fn order_of_constituents_does_not_change_the_score() {
         let score = |view| learner.borrow_mut().score(&unlabeled(view)).unwrap();
         let width = match tagger.view(&jets(Part::Train, 1)).unwrap() {
             View::Jagged(view) => view.width,
-            View::Dense(_) => panic!("{name} reads no set"),
+            View::Dense(_) | View::Tree(_) => panic!("{name} reads no set"),
         };
         let jets = (
             prop::collection::vec(0usize..=40, 3),
@@ -344,6 +344,7 @@ fn a_feature_that_is_no_number_changes_nothing() {
     ignores_a_step_with(|batch| match &mut batch.view {
         View::Jagged(view) => view.rows[5] = f32::NAN,
         View::Dense(view) => view.values[5] = f32::NAN,
+        View::Tree(view) => view.nodes.rows[5] = f32::NAN,
     });
 }
 
