@@ -59,14 +59,10 @@ pub enum NnError {
         limit: &'static str,
     },
     /// A gradient that is infinite or no number, before it touched a parameter.
-    #[error(
-        "the gradient of '{block}' is no finite number in step {step}; a smaller learning rate or a clipped gradient may help"
-    )]
+    #[error("the gradient of '{block}' is no finite number; a smaller learning rate or a clipped gradient may help")]
     Gradient {
         /// The block of parameters.
         block: String,
-        /// The step, from 1.
-        step: u64,
     },
     /// A tensor that could not be read back from its device.
     #[error("reading a tensor back from its device: {0}")]

@@ -9,7 +9,6 @@ mod fused;
 pub mod plain;
 
 use crate::device::is_fused;
-use crate::kernels::adam;
 use crate::kernels::chain::ChainSpec;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
 use crate::kernels::knn::{self, Neighbors};
@@ -258,7 +257,7 @@ pub fn adam(
 /// The sum of squares of a gradient `[P]`: not finite if any of its values is not.
 pub fn square_sum(gradient: &Tensor<1>) -> f64 {
     if is_fused(&gradient.device()) {
-        adam::square_sum(&floats(gradient.clone()))
+        fused::square_sum(gradient.clone())
     } else {
         plain::square_sum(gradient.clone())
     }

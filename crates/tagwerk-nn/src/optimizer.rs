@@ -79,19 +79,20 @@ impl Adam {
     pub fn step(
         &mut self,
         network: &mut (impl Parts + ?Sized),
-        gradients: &Gradients,
+        mut gradients: Gradients,
         learning_rate: f64,
     ) -> Result<(), NnError> {
+        // Taken out, not copied: the kernel then works in their memory.
+        let gradients: Vec<Option<Tensor<1>>> = blocks(network)
+            .map(|block| block.leaf().grad_remove(&mut gradients))
+            .collect();
         let mut squares = 0.0;
-        for block in blocks(network) {
-            let Some(gradient) = block.leaf().grad(gradients) else {
-                continue;
-            };
-            let sum = ops::square_sum(&gradient);
+        for (block, gradient) in blocks(network).zip(&gradients) {
+            let Some(gradient) = gradient else { continue };
+            let sum = ops::square_sum(gradient);
             if !sum.is_finite() {
                 return Err(NnError::Gradient {
                     block: block.name().to_string(),
-                    step: self.steps + 1,
                 });
             }
             squares += sum;
@@ -116,15 +117,13 @@ impl Adam {
         };
         let norm = squares.sqrt().max(f64::MIN_POSITIVE);
         let scale = self.config.clip.map_or(1.0, |limit| (limit / norm).min(1.0));
-        for (block, (first, second)) in blocks(network).zip(&mut self.moments) {
+        for ((block, (first, second)), gradient) in blocks(network).zip(&mut self.moments).zip(gradients) {
             // A block the loss does not depend on has no gradient and stays.
-            let Some(mut gradient) = block.leaf().grad(gradients) else {
-                continue;
-            };
+            let Some(mut gradient) = gradient else { continue };
             if scale < 1.0 {
                 gradient = gradient * scale;
             }
-            let values = block.leaf().clone().inner();
+            let values = block.take();
             if !self.config.decoupled && self.config.weight_decay > 0.0 {
                 gradient = gradient + values.clone() * self.config.weight_decay;
             }
@@ -179,11 +178,11 @@ mod tests {
             (network.forward(x, &pass) * factor).sum().backward()
         };
         let bad = gradients(&network, f32::INFINITY);
-        let error = adam.step(&mut network, &bad, 0.1).unwrap_err();
+        let error = adam.step(&mut network, bad, 0.1).unwrap_err();
         assert!(error.to_string().contains("'phi'"), "{error}");
         assert_eq!((values(&mut network), adam.steps()), (before.clone(), 0));
         let good = gradients(&network, 1.0);
-        adam.step(&mut network, &good, 0.1).unwrap();
+        adam.step(&mut network, good, 0.1).unwrap();
         assert_ne!(values(&mut network), before);
     }
 }

@@ -8,6 +8,11 @@
 //! | (z, y, phi) a constituent | [`pfn_view`] | EFN, PFN |
 //! | ninety numbers | [`topodnn_view`] | TopoDNN |
 //! | pictures | [`image_view`] | CNN, ResNeXt |
+//! | 3M - 4 values of N-subjettiness, pT, mass | [`m_body_view`] | dense networks |
+//! | 1000 energy flow polynomials | [`efp_view`] | linear discriminants |
+//! | declustering trees | [`treenin_view`] | recursive networks |
+//! | declusterings in the Lund plane | [`lund_view`] | sequences and graphs |
+//! | pairs of constituents | [`pair_features_view`] | transformers |
 //!
 //! Below them stand [`FourVector`] and a sequential [`Clusterer`] (anti-kT, Cambridge/Aachen, kT) that keeps its full
 //! history, from which subjets, declustering trees and [soft drop](SoftDropGroomer) follow.
@@ -31,8 +36,8 @@ mod cluster;
 mod cluster_history;
 mod constituents;
 mod declustering;
-mod energy_correlation;
 mod efp;
+mod energy_correlation;
 mod energy_flow_view;
 mod error;
 mod fill;
@@ -57,9 +62,9 @@ mod view;
 pub use cluster::{ClusterAlgorithm, Clusterer, JetDefinition, MAX_RADIUS, Recombination};
 pub use cluster_history::{ClusterHistory, ClusterStep};
 pub use constituents::{check_jets, constituents, jet_axis};
-pub use energy_correlation::{EnergyCorrelationConfig, EnergyCorrelations, EnergyCorrelator, energy_correlations};
 pub use declustering::{Declusterer, DeclusteringTree, DeclusteringTrees, NO_NODE, declustering_trees};
 pub use efp::{EfpConfig, EfpCost, EfpGraph, EfpMeasure, EfpScratch, EfpSpec, EfpWeight, Efps, efp_view};
+pub use energy_correlation::{EnergyCorrelationConfig, EnergyCorrelations, EnergyCorrelator, energy_correlations};
 pub use energy_flow_view::{PfnPreprocessing, pfn_view};
 pub use error::PhysicsError;
 pub use four_vector::{FourVector, MAX_RAPIDITY, wrap_phi};
@@ -67,11 +72,11 @@ pub use image::{ImageConfig, ImageFrame, ImageIntensity, image_view};
 pub use kinematic_features::{
     KINEMATIC_FEATURES, PART_STANDARDIZATION, Standardization, particlenet_view, standardize,
 };
-pub use m_body_basis::{MBodyConfig, TauRatios, m_body_view, tau_ratios};
-pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use lda_vocabulary::{LdaDocuments, LdaVocabulary};
 pub use lda_words::{LdaWordConfig, LdaWords, Splitting, lda_words, splitting};
 pub use lund_plane::{LUND_COORDINATES, LundConfig, LundDeclustering, LundPlanes, lund_planes, lund_view};
+pub use m_body_basis::{MBodyConfig, TauRatios, m_body_view, tau_ratios};
+pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use observables::{JetObservables, jet_observables, jet_observables_with};
 pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view};
 pub use robust_scaler::RobustScaler;

@@ -23,9 +23,8 @@ const EPSILON: f64 = 1e-8;
 /// m^2 in GeV^2 the squared mass of p_i + p_j. A constituent is paired with itself too: dR is 0 there and z is 1/2.
 ///
 /// # Shapes
-/// - returns: `[sum_b n_b^2, 4]` with n_b = min(constituents of jet b, `max_constituents`): row i n_b + j of a jet is
-/// the
-///   pair (i, j). The features are symmetric in i and j.
+/// - returns: `[sum_b n_b^2, 4]` with n_b = min(constituents of jet b, `max_constituents`): row i n_b + j of a jet
+///   is the pair (i, j). The features are symmetric in i and j.
 ///
 /// # Errors
 /// [`PhysicsError::Setting`] if `max_constituents` is 0; whatever [`crate::check_jets`] finds.
@@ -57,9 +56,8 @@ pub fn pair_features_view(jets: &Jets, max_constituents: usize) -> Result<Jagged
 /// py, pz). The diagonal holds squared masses. Squared distances are (p_i - p_j)^2 = p_i p_i + p_j p_j - 2 p_i p_j.
 ///
 /// # Shapes
-/// - returns: `[sum_b n_b^2, 1]` with n_b = spurions + min(constituents of jet b, `max_constituents`): row i n_b + j of
-/// a jet
-///   is the pair (i, j)
+/// - returns: `[sum_b n_b^2, 1]` with n_b = spurions + min(constituents of jet b, `max_constituents`): row i n_b + j
+///   of a jet is the pair (i, j)
 ///
 /// # Errors
 /// [`PhysicsError::Setting`] if `max_constituents` is 0; [`PhysicsError::NotFinite`] for a spurion that is not finite

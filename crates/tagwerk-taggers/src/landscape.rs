@@ -79,7 +79,7 @@ pub enum LandscapeOutcome {
 ///
 /// # Errors
 /// Bad configuration or data before anything is trained; [`TaggerError::Trainings`] when some fail, after all others
-/// are done.
+/// are done or stopped.
 pub fn landscape(
     folder: &Path,
     config: &LandscapeConfig,
@@ -92,18 +92,16 @@ pub fn landscape(
     let data = &runs[0].config.data;
     let dataset = data.open()?;
     require_writable(folder)?;
-    let folders = runs
+    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
+    // because of what an earlier one left.
+    let begun = runs
         .iter()
-        .map(|run| RunFolder::open_or_create(folder.join(run.name()), &run.config))
+        .map(|run| RunFolder::open_begun(folder.join(run.name()), &run.config))
         .collect::<Result<Vec<_>, _>>()?;
-    let stopped = || LandscapeOutcome::Stopped {
-        done: folders.iter().filter(|run| run.is_finished().unwrap_or(false)).count(),
-        total: runs.len(),
-    };
     let checksums = checksums(&dataset)?;
     let keys = view_keys(&runs);
-    let begun: Vec<_> = keys.iter().map(|key| begun_as(key, &runs, &folders)).collect();
-    let plan = MemoryPlan::new(data, &dataset, &begun)?;
+    let read_as: Vec<_> = keys.iter().map(|key| begun_as(key, &runs, &begun)).collect();
+    let plan = MemoryPlan::new(data, &dataset, &read_as)?;
     let mut views: BTreeMap<String, Views> = BTreeMap::new();
     for (view, key) in keys.iter().enumerate() {
         let Some(run) = runs.iter().find(|run| run.tagger.view_key() == *key) else {
@@ -112,9 +110,13 @@ pub fn landscape(
         observer.message(&format!("computing the view of {}", run.tagger.name()));
         views.insert(key.clone(), Views::compute(data, &dataset, &run.tagger, &plan, view)?);
         if context.stop.load(Ordering::Relaxed) {
-            return Ok(stopped());
+            return Ok(stopped(begun.iter().flatten(), runs.len()));
         }
     }
+    let folders = runs
+        .iter()
+        .map(|run| RunFolder::open_or_create(folder.join(run.name()), &run.config))
+        .collect::<Result<Vec<_>, _>>()?;
 
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by(|&a, &b| runs[b].cost().total_cmp(&runs[a].cost()).then(a.cmp(&b)));
@@ -161,7 +163,7 @@ pub fn landscape(
             .is_some_and(|result| matches!(result.outcome, Outcome::Finished(_)))
     };
     if !results.iter().all(all_done) {
-        return Ok(stopped());
+        return Ok(stopped(folders.iter(), runs.len()));
     }
 
     let mut finished = Vec::new();
@@ -194,6 +196,14 @@ pub fn landscape(
     })))
 }
 
+/// What is said after a stop.
+fn stopped<'a>(folders: impl Iterator<Item = &'a RunFolder>, total: usize) -> LandscapeOutcome {
+    LandscapeOutcome::Stopped {
+        done: folders.filter(|run| run.is_finished().unwrap_or(false)).count(),
+        total,
+    }
+}
+
 /// The views that are read, in the order of the taggers.
 fn view_keys(runs: &[PlannedRun]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
@@ -206,10 +216,11 @@ fn view_keys(runs: &[PlannedRun]) -> Vec<String> {
 }
 
 /// How the training jets of a view are read by the first training of it that is begun and not finished.
-fn begun_as(key: &str, runs: &[PlannedRun], folders: &[RunFolder]) -> Option<Reading> {
-    let own = runs.iter().zip(folders).filter(|(run, _)| run.tagger.view_key() == key);
-    own.filter(|(_, folder)| !folder.is_finished().unwrap_or(false))
-        .find_map(|(_, folder)| begun_reading(folder))
+fn begun_as(key: &str, runs: &[PlannedRun], begun: &[Option<RunFolder>]) -> Option<Reading> {
+    let own = runs.iter().zip(begun).filter(|(run, _)| run.tagger.view_key() == key);
+    own.filter_map(|(_, folder)| folder.as_ref())
+        .filter(|folder| !folder.is_finished().unwrap_or(false))
+        .find_map(begun_reading)
 }
 
 /// Before any work: hours of training must not end in a folder that cannot be written.

@@ -185,7 +185,7 @@ impl<N: Network> Learner for NetworkLearner<N> {
         // A loss that is no number must not reach the weights; the loop reports it with its rows.
         if value.is_finite() {
             self.adam
-                .step(&mut self.network, &gradients, update.learning_rate)
+                .step(&mut self.network, gradients, update.learning_rate)
                 .map_err(LearnerError::wrap)?;
         }
         Ok(f64::from(value))

@@ -118,7 +118,7 @@ impl Checkpoints {
     /// # Errors
     /// A state file that is damaged.
     pub fn progress(&self, kind: CheckpointKind) -> Result<Option<Progress>> {
-        Ok(self.state(kind)?.map(|state| state.progress))
+        Ok(self.state(kind)?.map(|(_, state)| state.progress))
     }
 
     /// How the training jets were read up to the last checkpoint, which is how they must be read on: the order of
@@ -127,7 +127,9 @@ impl Checkpoints {
     /// # Errors
     /// A state file that is damaged.
     pub fn reading(&self) -> Result<Option<Reading>> {
-        Ok(self.state(CheckpointKind::Last)?.map(|state| state.identity.reading))
+        Ok(self
+            .state(CheckpointKind::Last)?
+            .map(|(_, state)| state.identity.reading))
     }
 
     /// Checks every file of a checkpoint against its checksum.
@@ -135,11 +137,10 @@ impl Checkpoints {
     /// # Errors
     /// The first file that is missing or damaged, or that the checkpoint is not there.
     pub fn verify(&self, kind: CheckpointKind) -> Result<()> {
-        let path = self.path(kind);
         match self.state(kind)? {
-            Some(state) => verify(&path, &state),
+            Some((path, state)) => verify(&path, &state),
             None => Err(TrainError::Checkpoint {
-                path,
+                path: self.path(kind),
                 reason: "there is none".to_owned(),
             }),
         }
@@ -147,16 +148,21 @@ impl Checkpoints {
 
     /// Checks a checkpoint against its checksums and against what is trained now.
     pub(crate) fn read(&self, kind: CheckpointKind, identity: &Identity) -> Result<Option<Progress>> {
-        let Some(state) = self.state(kind)? else {
+        let Some((path, state)) = self.state(kind)? else {
             return Ok(None);
         };
-        let path = self.path(kind);
         facts::same(&path, &state.identity.facts, &identity.facts)?;
         verify(&path, &state)?;
         Ok(Some(state.progress))
     }
 
-    fn state(&self, kind: CheckpointKind) -> Result<Option<State>> {
+    /// The state and the folder it lies in. Those who only look take no lock: a checkpoint replaced between the reading
+    /// of its state and of the checksum is read again.
+    fn state(&self, kind: CheckpointKind) -> Result<Option<(PathBuf, State)>> {
+        self.read_state(kind).or_else(|_| self.read_state(kind))
+    }
+
+    fn read_state(&self, kind: CheckpointKind) -> Result<Option<(PathBuf, State)>> {
         let mut path = self.path(kind);
         if !path.exists() {
             // A kill between the two renames of a replacement leaves the checkpoint here until it is recovered.
@@ -171,6 +177,11 @@ impl Checkpoints {
             reason: format!("{reason}; delete the folder {} to begin anew", path.display()),
         };
         let text = fs::read(&file).map_err(|e| damaged(e.to_string()))?;
+        if let Ok(Version { format }) = serde_json::from_slice(&text)
+            && format != FORMAT
+        {
+            return Err(damaged(format!("it has format {format}, this program knows {FORMAT}")));
+        }
         let expected = fs::read(path.join(STATE_CHECKSUM))
             .map_err(|e| damaged(format!("its checksum {STATE_CHECKSUM} cannot be read: {e}")))?;
         if expected != checksum_line(&text).as_bytes() {
@@ -180,11 +191,14 @@ impl Checkpoints {
             )));
         }
         let state: State = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
-        if state.format != FORMAT {
-            return Err(damaged(format!("format {}, this program knows {FORMAT}", state.format)));
-        }
-        Ok(Some(state))
+        Ok(Some((path, state)))
     }
+}
+
+/// The one field of a state that every format has.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
 }
 
 fn verify(path: &Path, state: &State) -> Result<()> {

@@ -44,7 +44,9 @@ fn jagged_fault(v: &JaggedView) -> Option<String> {
             v.width
         ));
     }
-    bad_value(&v.rows, |bad| v.offsets.partition_point(|&o| o <= bad / v.width.max(1)) - 1)
+    bad_value(&v.rows, |bad| {
+        v.offsets.partition_point(|&o| o <= bad / v.width.max(1)) - 1
+    })
 }
 
 fn bad_value(values: &[f32], jet_of: impl Fn(usize) -> usize) -> Option<String> {

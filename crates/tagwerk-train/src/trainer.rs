@@ -157,7 +157,9 @@ impl<'a> Trainer<'a> {
     /// Whatever [`TrainError`] tells; the run folder then stays resumable from its last checkpoint.
     pub fn run(&mut self, learner: &mut dyn Learner, sets: &Sets) -> Result<Outcome> {
         let _lock = RunLock::take(self.run.path())?;
-        let result = Session::open(self, learner, sets).and_then(|mut session| session.run());
+        // A resume that is refused changes nothing: a finished run stays finished.
+        let mut session = Session::open(self, learner, sets)?;
+        let result = session.run();
         if let Err(error) = &result {
             self.record_failure(error);
         }

@@ -1,5 +1,7 @@
-//! Single-threaded matrix products on slices; parallelism is over tiles, one level up.
+//! Matrix products on slices, in one thread: parallelism is over tiles, one level up. (A transpose, which is done once
+//! for all tiles, has threads of its own.)
 
+use super::partition;
 use super::simd::{self, channel_blocks};
 
 /// A matrix view: `data[r * row_stride + c * col_stride]`.
@@ -176,11 +178,17 @@ pub fn weight_gradient(
 /// A product with a transposed operand gathers it element by element; where many tiles share that operand, it is
 /// transposed once for all of them.
 pub fn transpose(dst: &mut [f32], src: &[f32], rows: usize, cols: usize) {
-    for (r, row) in src.chunks_exact(cols).take(rows).enumerate() {
-        for (c, v) in row.iter().enumerate() {
-            dst[c * rows + r] = *v;
+    // Sixteen columns at a time: a cache line of the source, and as many open lines of the target.
+    const BLOCK: usize = 16;
+    let tasks: Vec<_> = dst[..rows * cols].chunks_mut(BLOCK * rows.max(1)).enumerate().collect();
+    partition::run(tasks, |(block, dst)| {
+        let first = block * BLOCK;
+        for (r, row) in src.chunks_exact(cols).take(rows).enumerate() {
+            for (dst, v) in dst.chunks_exact_mut(rows).zip(&row[first..]) {
+                dst[r] = *v;
+            }
         }
-    }
+    });
 }
 
 /// Adds the sums of `W` columns of `dy` weighted by column `k` of `x`, kept in registers.

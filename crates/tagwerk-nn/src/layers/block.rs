@@ -129,6 +129,13 @@ impl Block {
         crate::ops::floats(self.values.clone().inner())
     }
 
+    /// Takes the values out, `[P]`, on the plain device, so that the optimizer owns their memory; [`Block::replace`] must
+    /// follow.
+    pub(crate) fn take(&mut self) -> Tensor<1> {
+        let nothing = Tensor::empty([0], &self.values.device());
+        std::mem::replace(&mut self.values, nothing).inner()
+    }
+
     /// Replaces the values, `[P]`, on the plain device.
     pub(crate) fn replace(&mut self, values: Tensor<1>) {
         self.values = Tensor::from_inner(values).require_grad();

@@ -195,6 +195,15 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     }
 }
 
+/// The values are read where they lie.
+pub(super) fn square_sum(gradient: Tensor<1>) -> f64 {
+    match gradient.try_into_primitive::<Flex>() {
+        Ok(values) => adam::square_sum(dense(values).storage()),
+        // Callers have asked `is_fused`.
+        Err(_) => f64::NAN,
+    }
+}
+
 /// Adam needs no graph: the values go through the kernel and back into tensors.
 pub(super) fn adam(
     parameters: Tensor<1>,

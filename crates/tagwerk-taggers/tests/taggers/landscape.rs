@@ -123,3 +123,13 @@ fn the_cost_of_a_training_grows_with_its_own_epochs() {
     let more = config.costs().unwrap();
     assert_eq!((more[0].1, more[1].1), (costs[0].1, 7.0 * costs[1].1));
 }
+
+#[test]
+fn a_landscape_that_cannot_begin_leaves_no_run_that_binds_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut wrong = config();
+    wrong.data.memory_mb = 0;
+    let error = landscape(dir.path(), &wrong, &Context::cpu(1), &observer(99)).unwrap_err();
+    assert!(error.to_string().contains("memory"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{error}");
+}
