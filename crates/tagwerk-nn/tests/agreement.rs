@@ -8,9 +8,7 @@ use std::sync::Arc;
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
-use tagwerk_nn::ops::{
-    self, Activation, AdamStep, AttentionSpec, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain,
-};
+use tagwerk_nn::ops::{self, Activation, AdamStep, AttentionSpec, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
 
 fn device() -> Device {
@@ -303,7 +301,10 @@ fn with_gradients<const N: usize>(
     let y = f(inputs.clone());
     let [rows, c] = y.dims();
     let gradients = (y.clone() * matrix(rows, c, 99)).sum().backward();
-    (numbers(y), inputs.map(|x| x.grad(&gradients).map(numbers).unwrap_or_default()))
+    (
+        numbers(y),
+        inputs.map(|x| x.grad(&gradients).map(numbers).unwrap_or_default()),
+    )
 }
 
 fn assert_near<const N: usize>(a: &(Vec<f32>, [Vec<f32>; N]), b: &(Vec<f32>, [Vec<f32>; N]), what: &str) {
@@ -327,8 +328,19 @@ fn convolutions_and_poolings_agree_with_plain_ops() {
     };
     let cases = [
         base.clone(),
-        ConvSpec { stride: [2, 2], bias: false, padding: [0, 2], ..base.clone() },
-        ConvSpec { input: [1, 30], kernel: [1, 3], padding: [0, 1], c_in: 12, ..base },
+        ConvSpec {
+            stride: [2, 2],
+            bias: false,
+            padding: [0, 2],
+            ..base.clone()
+        },
+        ConvSpec {
+            input: [1, 30],
+            kernel: [1, 3],
+            padding: [0, 1],
+            c_in: 12,
+            ..base
+        },
     ];
     for spec in cases {
         let spec = Arc::new(spec);
@@ -341,7 +353,12 @@ fn convolutions_and_poolings_agree_with_plain_ops() {
             assert!(distance(&a, &b) < 1e-5, "{spec:?}");
         }
     }
-    let spec = PoolSpec { input: [6, 5], window: [3, 2], stride: [2, 2], padding: [1, 0] };
+    let spec = PoolSpec {
+        input: [6, 5],
+        window: [3, 2],
+        stride: [2, 2],
+        padding: [1, 0],
+    };
     let x = [matrix(4 * 30, 3, 8)];
     let fused = with_gradients(&x, |[x]| ops::max_pool(x, spec));
     assert_near(&fused, &with_gradients(&x, |[x]| plain::max_pool(x, spec)), "max pool");
@@ -360,7 +377,11 @@ fn row_operations_agree_with_plain_ops() {
     ] {
         let scaled = [x[0].clone() * 4.0];
         let fused = with_gradients(&scaled, |[x]| ops::activate(x, f));
-        assert_near(&fused, &with_gradients(&scaled, |[x]| plain::activate(x, f)), &format!("{f:?}"));
+        assert_near(
+            &fused,
+            &with_gradients(&scaled, |[x]| plain::activate(x, f)),
+            &format!("{f:?}"),
+        );
     }
     let p = vector(38, 2);
     let workspace = Workspace::default();
@@ -374,7 +395,11 @@ fn row_operations_agree_with_plain_ops() {
     let weights = Some(values(90, 3));
     let sparse = Arc::new(SparseMatrix::new(&offsets, columns, weights, 37).unwrap());
     let fused = with_gradients(&x, |[x]| ops::sparse_product(&sparse, x));
-    assert_near(&fused, &with_gradients(&x, |[x]| plain::sparse_product(&sparse, x)), "sparse product");
+    assert_near(
+        &fused,
+        &with_gradients(&x, |[x]| plain::sparse_product(&sparse, x)),
+        "sparse product",
+    );
 }
 
 #[test]
@@ -400,7 +425,9 @@ fn attention_agrees_with_plain_ops_on_jets_of_all_sizes() {
         let fused = with_gradients(&inputs, |[q, k, v, u]| {
             ops::attention([q, k, v], Some(u), spec, queries, &keys, &workspace)
         });
-        let plain = with_gradients(&inputs, |[q, k, v, u]| plain::attention([q, k, v], Some(u), spec, queries, &keys));
+        let plain = with_gradients(&inputs, |[q, k, v, u]| {
+            plain::attention([q, k, v], Some(u), spec, queries, &keys)
+        });
         assert_near(&fused, &plain, "attention with bias");
         let [q, k, v, _] = inputs;
         let inputs = [q, k, v];

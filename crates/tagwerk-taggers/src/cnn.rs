@@ -205,7 +205,7 @@ impl Tagger for CnnConfig {
         let mut training = TrainingConfig {
             batch_size: 128,
             epochs: 50,
-            best: Metric::Accuracy,
+            best: Metric::ValAccuracy,
             schedule: Schedule::Step(StepDecay {
                 after: vec![10, 20, 30, 40],
                 factor: 0.5,

@@ -17,9 +17,9 @@
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
 
+mod cnn;
 mod context;
 mod data_config;
-mod cnn;
 mod efn;
 mod error;
 mod landscape;
@@ -35,16 +35,16 @@ mod settings;
 mod tagger;
 mod topodnn;
 
+pub use cnn::{Cnn, CnnConfig};
 pub use context::Context;
 pub use data_config::{DataConfig, SAMPLE};
-pub use cnn::{Cnn, CnnConfig};
 pub use efn::EfnConfig;
 pub use error::{FailedTraining, FailedTrainings, TaggerError};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
-pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use network::{Network, NetworkLearner};
+pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;

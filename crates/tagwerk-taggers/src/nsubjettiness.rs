@@ -16,8 +16,8 @@ use tagwerk_physics::{MBodyConfig, View, m_body_view};
 use tagwerk_stats::{Published, PublishedValue};
 use tagwerk_train::{Learner, Schedule, StepDecay, TrainingConfig};
 
-const NAME_6: &str = "nsubjettiness-6";
-const NAME_8: &str = "nsubjettiness-8";
+const NAME_6: &str = "nsub6";
+const NAME_8: &str = "nsub8";
 
 /// What makes the network. The defaults are the published tagger (57,502 parameters with 8 bodies, 56,302 with 6).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

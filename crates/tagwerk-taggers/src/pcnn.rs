@@ -115,7 +115,10 @@ impl PcnnConfig {
                 first_norm: norm(format!("unit{i}.first_norm"), c),
                 second: layer(format!("unit{i}.second"), spec.second)?,
                 second_norm: norm(format!("unit{i}.second_norm"), c),
-                shortcut: spec.shortcut.map(|s| layer(format!("unit{i}.shortcut"), s)).transpose()?,
+                shortcut: spec
+                    .shortcut
+                    .map(|s| layer(format!("unit{i}.shortcut"), s))
+                    .transpose()?,
             });
         }
         let dense = |name: &str, widths: Vec<usize>, activate_last| DenseChainConfig {
@@ -153,8 +156,15 @@ impl Unit {
             Some(shortcut) => shortcut.forward(x.clone(), pass),
             None => x.clone(),
         };
-        let y = activate(self.first_norm.forward(self.first.forward(x, pass), pass), Activation::Relu);
-        around + activate(self.second_norm.forward(self.second.forward(y, pass), pass), Activation::Relu)
+        let y = activate(
+            self.first_norm.forward(self.first.forward(x, pass), pass),
+            Activation::Relu,
+        );
+        around
+            + activate(
+                self.second_norm.forward(self.second.forward(y, pass), pass),
+                Activation::Relu,
+            )
     }
 }
 
@@ -175,7 +185,10 @@ impl Network for Pcnn {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
         let (x, jets) = padded_sequences(NAME, view, KINEMATIC_FEATURES.len(), self.length, device)?; // [B L, 7]
         let x = self.norm.forward(x, pass);
-        let mut x = activate(self.stem_norm.forward(self.stem.forward(x, pass), pass), Activation::Relu);
+        let mut x = activate(
+            self.stem_norm.forward(self.stem.forward(x, pass), pass),
+            Activation::Relu,
+        );
         for unit in &mut self.units {
             x = unit.forward(x, pass); // [B L', C]
         }
@@ -190,7 +203,9 @@ impl Network for Pcnn {
 
 impl Parts for Pcnn {
     fn parts(&self) -> Vec<Part<'_>> {
-        let mut parts = [self.norm.parts(), self.stem.parts(), self.stem_norm.parts()].concat();
+        let mut parts = self.norm.parts();
+        parts.extend(self.stem.parts());
+        parts.extend(self.stem_norm.parts());
         for unit in &self.units {
             parts.extend(unit.first.parts());
             parts.extend(unit.first_norm.parts());
@@ -242,7 +257,7 @@ impl Tagger for PcnnConfig {
     }
 
     fn view_key(&self) -> String {
-        format!("kinematic features {}", self.length)
+        format!("kinematic features of {}", self.length)
     }
 
     fn view(&self, jets: &Jets) -> Result<View, TaggerError> {
@@ -254,7 +269,7 @@ impl Tagger for PcnnConfig {
         TrainingConfig {
             batch_size: 1024,
             epochs: 30,
-            best: Metric::Accuracy,
+            best: Metric::ValAccuracy,
             schedule: Schedule::Step(StepDecay {
                 after: vec![10, 20],
                 factor: 0.1,

@@ -20,16 +20,14 @@ type Build = fn(&toml::Table) -> Result<Box<dyn Tagger>, TaggerError>;
 const REGISTRY: &[(&str, Build)] = &[
     ("topodnn", |t| Ok(Box::new(config_of::<TopoDnnConfig>("topodnn", t)?))),
     ("cnn", |t| Ok(Box::new(config_of::<CnnConfig>("cnn", t)?))),
-    ("nsubjettiness-6", |t| {
+    ("nsub6", |t| {
         // The settings are laid over those of six bodies.
         let mut settings = toml::Table::new();
         settings.insert("bodies".into(), toml::Value::Integer(6));
         settings.extend(t.clone());
-        Ok(Box::new(config_of::<NsubjettinessConfig>("nsubjettiness-6", &settings)?))
+        Ok(Box::new(config_of::<NsubjettinessConfig>("nsub6", &settings)?))
     }),
-    ("nsubjettiness-8", |t| {
-        Ok(Box::new(config_of::<NsubjettinessConfig>("nsubjettiness-8", t)?))
-    }),
+    ("nsub8", |t| Ok(Box::new(config_of::<NsubjettinessConfig>("nsub8", t)?))),
     ("pcnn", |t| Ok(Box::new(config_of::<PcnnConfig>("pcnn", t)?))),
     ("efn", |t| Ok(Box::new(config_of::<EfnConfig>("efn", t)?))),
     ("pfn", |t| Ok(Box::new(config_of::<PfnConfig>("pfn", t)?))),
@@ -106,8 +104,8 @@ mod tests {
         let expected = [
             ("topodnn", 59_323),
             ("cnn", 609_666),
-            ("nsubjettiness-6", 56_302),
-            ("nsubjettiness-8", 57_502),
+            ("nsub6", 56_302),
+            ("nsub8", 57_502),
             ("pcnn", 348_400),
             ("efn", 82_358),
             ("pfn", 82_458),

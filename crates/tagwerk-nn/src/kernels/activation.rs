@@ -95,7 +95,10 @@ pub fn forward(f: Activation, x: &[f32]) -> Vec<f32> {
 /// `d_x = f'(x) d_y`.
 pub fn backward(f: Activation, x: &[f32], d_y: &[f32]) -> Vec<f32> {
     let mut d_x = vec![0.0; x.len()];
-    let tasks: Vec<_> = d_x.chunks_mut(PIECE).zip(x.chunks(PIECE).zip(d_y.chunks(PIECE))).collect();
+    let tasks: Vec<_> = d_x
+        .chunks_mut(PIECE)
+        .zip(x.chunks(PIECE).zip(d_y.chunks(PIECE)))
+        .collect();
     partition::run(tasks, |(d_x, (x, d_y))| {
         simd::dispatch(
             #[inline(always)]
@@ -145,7 +148,12 @@ mod tests {
     #[test]
     fn gelu_is_the_exact_one() {
         // x Phi(x), from tables of the normal distribution.
-        for (x, y) in [(1.0, 0.841_344_75), (-1.0, -0.158_655_25), (2.5, 2.484_475_84), (-3.0, -0.004_049_69)] {
+        for (x, y) in [
+            (1.0, 0.841_344_75),
+            (-1.0, -0.158_655_25),
+            (2.5, 2.484_475_84),
+            (-3.0, -0.004_049_69),
+        ] {
             assert!((Activation::Gelu.value(x) - y).abs() < 2e-6, "{x}");
         }
     }

@@ -124,10 +124,18 @@ fn longest(offsets: &[usize]) -> usize {
 /// The scores `[n_q, n_k]` of one jet and head, bias included.
 #[inline(always)]
 fn scores(scratch: &mut Scratch, bias: Option<&[f32]>, spec: AttentionSpec, h: usize, n: [usize; 2]) {
-    let (q, k) = (Mat::new(&scratch.q, n[0], spec.width), Mat::new(&scratch.k, n[1], spec.width));
+    let (q, k) = (
+        Mat::new(&scratch.q, n[0], spec.width),
+        Mat::new(&scratch.k, n[1], spec.width),
+    );
     matmul(&mut scratch.s, false, q, k.t());
     if let Some(bias) = bias {
-        for (s, b) in scratch.s.iter_mut().zip(bias.chunks_exact(spec.heads)).take(n[0] * n[1]) {
+        for (s, b) in scratch
+            .s
+            .iter_mut()
+            .zip(bias.chunks_exact(spec.heads))
+            .take(n[0] * n[1])
+        {
             *s += b[h];
         }
     }
@@ -158,7 +166,9 @@ pub fn forward(spec: AttentionSpec, inputs: Inputs, pairs: Pairs, workspace: &Wo
             if q.is_empty() || k.is_empty() {
                 continue;
             }
-            let bias = inputs.bias.map(|b| &b[pair_offsets[jet] * spec.heads..pair_offsets[jet + 1] * spec.heads]);
+            let bias = inputs
+                .bias
+                .map(|b| &b[pair_offsets[jet] * spec.heads..pair_offsets[jet + 1] * spec.heads]);
             simd::dispatch(
                 #[inline(always)]
                 || {
@@ -216,15 +226,28 @@ pub fn backward(
         q: vec![0.0; inputs.q.len()],
         k: vec![0.0; inputs.k.len()],
         v: vec![0.0; inputs.v.len()],
-        bias: vec![0.0; if inputs.bias.is_some() { pair_count * spec.heads } else { 0 }],
+        bias: vec![
+            0.0;
+            if inputs.bias.is_some() {
+                pair_count * spec.heads
+            } else {
+                0
+            }
+        ],
     };
     let span = |offsets: &[usize], run: &Range<usize>, width: usize| (offsets[run.end] - offsets[run.start]) * width;
     let d_q = partition::split_mut(&mut gradients.q, runs.iter().map(|r| span(pairs.queries, r, c)));
     let d_k = partition::split_mut(&mut gradients.k, runs.iter().map(|r| span(pairs.keys, r, c)));
     let d_v = partition::split_mut(&mut gradients.v, runs.iter().map(|r| span(pairs.keys, r, c)));
     let with_bias = if inputs.bias.is_some() { spec.heads } else { 0 };
-    let d_b = partition::split_mut(&mut gradients.bias, runs.iter().map(|r| span(&pair_offsets, r, with_bias)));
-    let tasks: Vec<_> = runs.iter().zip(d_q.into_iter().zip(d_k).zip(d_v.into_iter().zip(d_b))).collect();
+    let d_b = partition::split_mut(
+        &mut gradients.bias,
+        runs.iter().map(|r| span(&pair_offsets, r, with_bias)),
+    );
+    let tasks: Vec<_> = runs
+        .iter()
+        .zip(d_q.into_iter().zip(d_k).zip(d_v.into_iter().zip(d_b)))
+        .collect();
     partition::run(tasks, |(run, ((d_q, d_k), (d_v, d_b)))| {
         let mut scratch = Scratch::new(workspace, spec, longest_q, longest_k);
         let mut d_o = workspace.take(longest_q * d);
@@ -238,7 +261,9 @@ pub fn backward(
                 continue;
             }
             let (n_q, n_k) = (q.len(), k.len());
-            let bias = inputs.bias.map(|b| &b[pair_offsets[jet] * spec.heads..pair_offsets[jet + 1] * spec.heads]);
+            let bias = inputs
+                .bias
+                .map(|b| &b[pair_offsets[jet] * spec.heads..pair_offsets[jet + 1] * spec.heads]);
             simd::dispatch(
                 #[inline(always)]
                 || {
@@ -263,8 +288,12 @@ pub fn backward(
                             Mat::new(&d_o, n_q, d),
                             Mat::new(&scratch.v, n_k, d).t(),
                         );
-                        for (i, (ds, s)) in
-                            scratch.d.chunks_exact_mut(n_k).zip(scratch.s.chunks_exact(n_k)).take(n_q).enumerate()
+                        for (i, (ds, s)) in scratch
+                            .d
+                            .chunks_exact_mut(n_k)
+                            .zip(scratch.s.chunks_exact(n_k))
+                            .take(n_q)
+                            .enumerate()
                         {
                             let o = &out[(q.start + i) * c + h * d..][..d];
                             let dot: f32 = o.iter().zip(&d_o[i * d..][..d]).map(|(a, b)| a * b).sum();

@@ -92,7 +92,9 @@ impl ConvSpec {
         }
         let left = ox * self.stride[1];
         let first = self.padding[1].saturating_sub(left);
-        let last = (self.input[1] + self.padding[1]).saturating_sub(left).min(self.kernel[1]);
+        let last = (self.input[1] + self.padding[1])
+            .saturating_sub(left)
+            .min(self.kernel[1]);
         (first < last).then(|| (y * self.input[1] + left + first - self.padding[1], first..last))
     }
 }
@@ -101,7 +103,9 @@ impl ConvSpec {
 fn tiles(spec: &ConvSpec, pictures: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let pixels = spec.output_pixels();
     let (start, end) = (pictures.start * pixels, pictures.end * pixels);
-    (start..end).step_by(TILE_ROWS).map(move |t| t..(t + TILE_ROWS).min(end))
+    (start..end)
+        .step_by(TILE_ROWS)
+        .map(move |t| t..(t + TILE_ROWS).min(end))
 }
 
 /// Calls `f(row of the tile, offset in the patch, first input value, values)` for every contiguous run of input values
@@ -146,7 +150,9 @@ pub fn forward(spec: &ConvSpec, parameters: &[f32], x: &[f32], workspace: &Works
     let (pixels, c_out, k) = (spec.output_pixels(), spec.c_out, spec.patch());
     let pictures = x.len() / (spec.input_pixels() * spec.c_in);
     let mut y = vec![0.0; pictures * pixels * c_out];
-    let tasks: Vec<_> = tiles(spec, &(0..pictures)).zip(y.chunks_mut(TILE_ROWS * c_out)).collect();
+    let tasks: Vec<_> = tiles(spec, &(0..pictures))
+        .zip(y.chunks_mut(TILE_ROWS * c_out))
+        .collect();
     let zeros;
     let bias = if spec.bias {
         &parameters[spec.bias_range()]
@@ -186,53 +192,58 @@ pub fn backward(
     let groups = partition::even(pictures, partition::group_count(pictures, 1));
     let pieces = partition::split_mut(
         &mut d_x,
-        groups.iter().map(|g| if input_gradient { g.len() * picture } else { 0 }),
+        groups
+            .iter()
+            .map(|g| if input_gradient { g.len() * picture } else { 0 }),
     );
     let mut transposed = workspace.take(if input_gradient { k * c_out } else { 0 });
     if input_gradient {
         transpose(&mut transposed, &parameters[spec.weight()], k, c_out);
     }
-    let parts = partition::run(groups.into_iter().zip(pieces).collect(), |(group, d_x): (Range<usize>, &mut [f32])| {
-        let longest = TILE_ROWS.min(group.len() * pixels);
-        let mut gradient = workspace.zeros(spec.parameter_count());
-        let (mut patches, mut d) = (workspace.take(longest * k), workspace.take(longest * c_out));
-        let first = group.start * picture;
-        for tile in tiles(spec, &group) {
-            simd::dispatch(
-                #[inline(always)]
-                || {
-                    let n = tile.len();
-                    let rows = tile.start * c_out..tile.end * c_out;
-                    let d = &mut d[..n * c_out];
-                    d.copy_from_slice(&d_y[rows.clone()]);
-                    if spec.relu {
-                        for (d, y) in d.iter_mut().zip(&y[rows]) {
-                            *d = if *y > 0.0 { *d } else { 0.0 };
-                        }
-                    }
-                    if spec.bias {
-                        let d_bias = &mut gradient[spec.bias_range()];
-                        for d in d.chunks_exact(c_out) {
-                            d_bias.iter_mut().zip(d).for_each(|(b, d)| *b += d);
-                        }
-                    }
-                    gather(spec, x, &tile, &mut patches);
-                    weight_gradient(&mut gradient[spec.weight()], true, &patches, d, n, k, c_out);
-                    if input_gradient {
-                        let weight = Mat::new(&transposed, c_out, k);
-                        matmul(&mut patches, false, Mat::new(d, n, c_out), weight);
-                        for_runs(spec, &tile, |row, at, from, n| {
-                            let target = &mut d_x[from - first..from - first + n];
-                            for (t, p) in target.iter_mut().zip(&patches[row * k + at..][..n]) {
-                                *t += p;
+    let parts = partition::run(
+        groups.into_iter().zip(pieces).collect(),
+        |(group, d_x): (Range<usize>, &mut [f32])| {
+            let longest = TILE_ROWS.min(group.len() * pixels);
+            let mut gradient = workspace.zeros(spec.parameter_count());
+            let (mut patches, mut d) = (workspace.take(longest * k), workspace.take(longest * c_out));
+            let first = group.start * picture;
+            for tile in tiles(spec, &group) {
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        let n = tile.len();
+                        let rows = tile.start * c_out..tile.end * c_out;
+                        let d = &mut d[..n * c_out];
+                        d.copy_from_slice(&d_y[rows.clone()]);
+                        if spec.relu {
+                            for (d, y) in d.iter_mut().zip(&y[rows]) {
+                                *d = if *y > 0.0 { *d } else { 0.0 };
                             }
-                        });
-                    }
-                },
-            );
-        }
-        gradient
-    });
+                        }
+                        if spec.bias {
+                            let d_bias = &mut gradient[spec.bias_range()];
+                            for d in d.chunks_exact(c_out) {
+                                d_bias.iter_mut().zip(d).for_each(|(b, d)| *b += d);
+                            }
+                        }
+                        gather(spec, x, &tile, &mut patches);
+                        weight_gradient(&mut gradient[spec.weight()], true, &patches, d, n, k, c_out);
+                        if input_gradient {
+                            let weight = Mat::new(&transposed, c_out, k);
+                            matmul(&mut patches, false, Mat::new(d, n, c_out), weight);
+                            for_runs(spec, &tile, |row, at, from, n| {
+                                let target = &mut d_x[from - first..from - first + n];
+                                for (t, p) in target.iter_mut().zip(&patches[row * k + at..][..n]) {
+                                    *t += p;
+                                }
+                            });
+                        }
+                    },
+                );
+            }
+            gradient
+        },
+    );
     let mut gradient = vec![0.0; spec.parameter_count()];
     partition::sum_in_order(&mut gradient, &parts);
     (gradient, input_gradient.then_some(d_x))
@@ -256,7 +267,11 @@ mod tests {
         for b in 0..pictures {
             for (oy, ox) in (0..h).flat_map(|oy| (0..w).map(move |ox| (oy, ox))) {
                 for o in 0..spec.c_out {
-                    let mut sum = if spec.bias { f64::from(parameters[spec.bias_range()][o]) } else { 0.0 };
+                    let mut sum = if spec.bias {
+                        f64::from(parameters[spec.bias_range()][o])
+                    } else {
+                        0.0
+                    };
                     for (ky, kx) in (0..spec.kernel[0]).flat_map(|ky| (0..spec.kernel[1]).map(move |kx| (ky, kx))) {
                         let iy = (oy * spec.stride[0] + ky) as isize - spec.padding[0] as isize;
                         let ix = (ox * spec.stride[1] + kx) as isize - spec.padding[1] as isize;
@@ -289,11 +304,36 @@ mod tests {
         };
         vec![
             base.clone(),
-            ConvSpec { relu: true, kernel: [4, 4], ..base.clone() },
-            ConvSpec { stride: [2, 2], kernel: [3, 2], bias: false, ..base.clone() },
-            ConvSpec { padding: [0, 0], c_in: 9, ..base.clone() },
-            ConvSpec { input: [1, 17], kernel: [1, 3], padding: [0, 1], stride: [1, 2], ..base.clone() },
-            ConvSpec { input: [2, 2], kernel: [7, 7], padding: [3, 3], stride: [2, 2], ..base },
+            ConvSpec {
+                relu: true,
+                kernel: [4, 4],
+                ..base.clone()
+            },
+            ConvSpec {
+                stride: [2, 2],
+                kernel: [3, 2],
+                bias: false,
+                ..base.clone()
+            },
+            ConvSpec {
+                padding: [0, 0],
+                c_in: 9,
+                ..base.clone()
+            },
+            ConvSpec {
+                input: [1, 17],
+                kernel: [1, 3],
+                padding: [0, 1],
+                stride: [1, 2],
+                ..base.clone()
+            },
+            ConvSpec {
+                input: [2, 2],
+                kernel: [7, 7],
+                padding: [3, 3],
+                stride: [2, 2],
+                ..base
+            },
         ]
     }
 
@@ -313,7 +353,11 @@ mod tests {
             let d_y = numbers(y.len(), 3);
             let (gradient, d_x) = backward(&spec, &parameters, &x, &y, &d_y, true, &workspace);
             let loss = |parameters: &[f32], x: &[f32]| -> f64 {
-                naive(&spec, parameters, x).iter().zip(&d_y).map(|(y, d)| y * f64::from(*d)).sum()
+                naive(&spec, parameters, x)
+                    .iter()
+                    .zip(&d_y)
+                    .map(|(y, d)| y * f64::from(*d))
+                    .sum()
             };
             let step = 1e-3f32;
             let slope = |values: &[f32], i: usize, f: &dyn Fn(&[f32]) -> f64| {
@@ -324,12 +368,18 @@ mod tests {
             };
             for i in (0..parameters.len()).step_by(5) {
                 let expected = slope(&parameters, i, &|p| loss(p, &x));
-                assert!((f64::from(gradient[i]) - expected).abs() < 2e-2 * (1.0 + expected.abs()), "{spec:?} {i}");
+                assert!(
+                    (f64::from(gradient[i]) - expected).abs() < 2e-2 * (1.0 + expected.abs()),
+                    "{spec:?} {i}"
+                );
             }
             let d_x = d_x.unwrap();
             for i in (0..x.len()).step_by(7) {
                 let expected = slope(&x, i, &|x| loss(&parameters, x));
-                assert!((f64::from(d_x[i]) - expected).abs() < 2e-2 * (1.0 + expected.abs()), "{spec:?} {i}");
+                assert!(
+                    (f64::from(d_x[i]) - expected).abs() < 2e-2 * (1.0 + expected.abs()),
+                    "{spec:?} {i}"
+                );
             }
         }
     }

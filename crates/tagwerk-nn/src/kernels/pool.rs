@@ -33,8 +33,12 @@ impl PoolSpec {
         let [h, w] = self.input;
         (0..self.window[0]).flat_map(move |ky| {
             (0..self.window[1]).filter_map(move |kx| {
-                let y = (oy * self.stride[0] + ky).checked_sub(self.padding[0]).filter(|&y| y < h)?;
-                let x = (ox * self.stride[1] + kx).checked_sub(self.padding[1]).filter(|&x| x < w)?;
+                let y = (oy * self.stride[0] + ky)
+                    .checked_sub(self.padding[0])
+                    .filter(|&y| y < h)?;
+                let x = (ox * self.stride[1] + kx)
+                    .checked_sub(self.padding[1])
+                    .filter(|&x| x < w)?;
                 Some(y * w + x)
             })
         })
@@ -52,7 +56,11 @@ pub fn forward(spec: &PoolSpec, x: &[f32], c: usize) -> (Vec<f32>, Vec<u32>) {
     if outputs == 0 {
         return (y, winners);
     }
-    let tasks: Vec<_> = y.chunks_mut(outputs).zip(winners.chunks_mut(outputs)).zip(x.chunks(inputs)).collect();
+    let tasks: Vec<_> = y
+        .chunks_mut(outputs)
+        .zip(winners.chunks_mut(outputs))
+        .zip(x.chunks(inputs))
+        .collect();
     partition::run(tasks, |((y, winners), x)| {
         simd::dispatch(
             #[inline(always)]
@@ -82,7 +90,10 @@ pub fn backward(spec: &PoolSpec, winners: &[u32], d_y: &[f32], c: usize) -> Vec<
     if outputs == 0 {
         return d_x;
     }
-    let tasks: Vec<_> = d_x.chunks_mut(inputs).zip(winners.chunks(outputs).zip(d_y.chunks(outputs))).collect();
+    let tasks: Vec<_> = d_x
+        .chunks_mut(inputs)
+        .zip(winners.chunks(outputs).zip(d_y.chunks(outputs)))
+        .collect();
     partition::run(tasks, |(d_x, (winners, d_y))| {
         for (w, d) in winners.chunks_exact(c).zip(d_y.chunks_exact(c)) {
             for (i, (w, d)) in w.iter().zip(d).enumerate() {

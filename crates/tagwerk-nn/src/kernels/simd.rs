@@ -32,7 +32,13 @@ pub fn exp(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Adding and subtracting 1.5 2^23 rounds to the nearest integer without a call.
     const ROUND: f32 = 12_582_912.0;
-    let clamped = if x > 88.8 { 88.8 } else if x < -87.4 { -87.4 } else { x };
+    let clamped = if x > 88.8 {
+        88.8
+    } else if x < -87.4 {
+        -87.4
+    } else {
+        x
+    };
     let n = (clamped * LOG2_E + ROUND) - ROUND;
     let r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
     // Taylor to the sixth order, coefficients adjusted to the interval.
@@ -47,7 +53,13 @@ pub fn exp(x: f32) -> f32 {
     let half = (n * 0.5 + ROUND) - ROUND;
     let power = |n: f32| f32::from_bits((((n as i32) + 127) as u32) << 23);
     let y = p * power(half) * power(n - half);
-    if x < -87.4 { 0.0 } else if x > 88.8 { f32::INFINITY } else { y }
+    if x < -87.4 {
+        0.0
+    } else if x > 88.8 {
+        f32::INFINITY
+    } else {
+        y
+    }
 }
 
 /// The error function to 3e-7: Abramowitz, Stegun, 7.1.26 with its Gaussian.
@@ -94,7 +106,12 @@ pub fn sum_of_products(d: &[f32], x: &[f32], mean: f32) -> f32 {
             *lane += d * (x - mean);
         }
     }
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(d, x)| d * (x - mean)).sum();
+    let rest: f32 = a
+        .remainder()
+        .iter()
+        .zip(b.remainder())
+        .map(|(d, x)| d * (x - mean))
+        .sum();
     lanes.iter().sum::<f32>() + rest
 }
 
@@ -132,7 +149,11 @@ mod tests {
         for i in -8700..=8800 {
             let x = i as f32 * 0.01;
             let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 4e-7, "{x}: {} {exact}", exp(x));
+            assert!(
+                (f64::from(exp(x)) / exact - 1.0).abs() < 4e-7,
+                "{x}: {} {exact}",
+                exp(x)
+            );
         }
         assert_eq!((exp(-200.0), exp(200.0), exp(0.0)), (0.0, f32::INFINITY, 1.0));
         assert_eq!((exp(f32::NEG_INFINITY), exp(f32::INFINITY)), (0.0, f32::INFINITY));
@@ -141,8 +162,18 @@ mod tests {
 
     #[test]
     fn the_error_function_has_its_tabulated_values() {
-        for (x, y) in [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (5.0, 1.0)] {
-            assert!((erf(x) - y).abs() < 5e-7 && (erf(-x) + y).abs() < 5e-7, "{x} {}", erf(x));
+        for (x, y) in [
+            (0.0, 0.0),
+            (0.5, 0.520_499_9),
+            (1.0, 0.842_700_8),
+            (2.0, 0.995_322_3),
+            (5.0, 1.0),
+        ] {
+            assert!(
+                (erf(x) - y).abs() < 5e-7 && (erf(-x) + y).abs() < 5e-7,
+                "{x} {}",
+                erf(x)
+            );
         }
     }
 

@@ -161,10 +161,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
 
     fn host_binary(x: FloatTensor<Self>, y: FloatTensor<Self>, operation: Binary) -> FloatTensor<Self> {
         let ((x, x_node), (y, y_node)) = (x.into_parts(), y.into_parts());
-        track!(HostBackward::<2>, [x_node, y_node], |_| host_forward(
-            [x, y],
-            operation
-        ))
+        track!(HostBackward::<2>, [x_node, y_node], |_| host_forward([x, y], operation))
     }
 
     fn host_ternary(

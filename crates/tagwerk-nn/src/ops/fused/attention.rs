@@ -37,7 +37,15 @@ impl Attention {
     ) -> Option<attention::InputGradients> {
         let logs = saved.downcast_ref::<Vec<f32>>()?;
         let pairs = self.pairs();
-        Some(attention::backward(self.spec, inputs, pairs, output, logs, d_output, &self.workspace))
+        Some(attention::backward(
+            self.spec,
+            inputs,
+            pairs,
+            output,
+            logs,
+            d_output,
+            &self.workspace,
+        ))
     }
 }
 

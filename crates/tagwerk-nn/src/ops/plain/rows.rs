@@ -74,11 +74,16 @@ pub fn attention(
         let heads = (0..spec.heads)
             .map(|h| {
                 let channels = h * spec.width..(h + 1) * spec.width;
-                let part = |t: &Tensor<2>, rows: &std::ops::Range<usize>| t.clone().slice([rows.clone(), channels.clone()]);
+                let part =
+                    |t: &Tensor<2>, rows: &std::ops::Range<usize>| t.clone().slice([rows.clone(), channels.clone()]);
                 let scale = 1.0 / (spec.width as f64).sqrt();
                 let mut scores = part(&q, &rows).matmul(part(&k, &columns).transpose()) * scale;
                 if let Some(bias) = &bias {
-                    scores = scores + bias.clone().slice([pair..pair + n_q * n_k, h..h + 1]).reshape([n_q, n_k]);
+                    scores = scores
+                        + bias
+                            .clone()
+                            .slice([pair..pair + n_q * n_k, h..h + 1])
+                            .reshape([n_q, n_k]);
                 }
                 softmax(scores, 1).matmul(part(&v, &columns))
             })
