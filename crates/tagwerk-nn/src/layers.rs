@@ -8,6 +8,7 @@ mod dropout;
 mod edge_conv;
 mod layer_norm;
 mod running;
+mod standardize;
 
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init};
@@ -17,6 +18,7 @@ pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
 pub use layer_norm::LayerNorm;
 pub use running::Running;
+pub use standardize::Standardize;
 
 use burn::tensor::Device;
 
@@ -51,6 +53,8 @@ pub enum Part<'a> {
     Block(&'a Block),
     /// Running statistics of normalizations.
     Running(&'a Running),
+    /// Centers and scales of inputs.
+    Standardize(&'a Standardize),
 }
 
 /// One part of a network's state, to be changed.
@@ -60,6 +64,8 @@ pub enum PartMut<'a> {
     Block(&'a mut Block),
     /// Running statistics of normalizations.
     Running(&'a mut Running),
+    /// Centers and scales of inputs.
+    Standardize(&'a mut Standardize),
 }
 
 /// Whatever has parameters: layers, and networks made of them. Parts come in a fixed order with unique names.
@@ -69,13 +75,13 @@ pub trait Parts {
     /// All parts, in the same order, to be changed.
     fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
 
-    /// Number of trained parameters. Running statistics are not trained and not counted.
+    /// Number of trained parameters. Running statistics and standardizations are not trained and not counted.
     fn parameter_count(&self) -> usize {
         self.parts()
             .iter()
             .map(|part| match part {
                 Part::Block(block) => block.len(),
-                Part::Running(_) => 0,
+                Part::Running(_) | Part::Standardize(_) => 0,
             })
             .sum()
     }

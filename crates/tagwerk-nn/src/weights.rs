@@ -1,6 +1,6 @@
 //! Weights and optimizer state as safetensors files.
 //!
-//! Every weight, bias, gamma, beta and running statistic is stored under its own name and shape
+//! Every weight, bias, gamma, beta, running statistic and standardization is stored under its own name and shape
 //! (`phi.0.weight [3, 100]`), readable by any safetensors library. Reading checks names and shapes both ways.
 
 use crate::error::NnError;
@@ -34,6 +34,11 @@ fn collect(network: &(impl Parts + ?Sized)) -> Vec<Named> {
                         vec![c],
                         s.variance.clone(),
                     ));
+                }
+            }
+            Part::Standardize(layer) => {
+                for (what, values) in ["center", "scale"].into_iter().zip(layer.values()) {
+                    tensors.push((format!("{}.{what}", layer.name()), vec![values.len()], values.to_vec()));
                 }
             }
         }
@@ -94,7 +99,7 @@ fn read(path: &Path) -> Result<Contents, NnError> {
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
 }
 
-/// Writes all weights and running statistics.
+/// Writes all weights, running statistics and standardizations.
 ///
 /// # Errors
 /// [`NnError::Io`] with the file.
@@ -171,6 +176,10 @@ pub fn apply(network: &mut (impl Parts + ?Sized), Checked(mut found): Checked) {
                     s.mean = take(format!("{name}.{i}.running_mean"));
                     s.variance = take(format!("{name}.{i}.running_variance"));
                 }
+            }
+            PartMut::Standardize(layer) => {
+                let name = layer.name().to_string();
+                layer.restore(take(format!("{name}.center")), take(format!("{name}.scale")));
             }
         }
     }

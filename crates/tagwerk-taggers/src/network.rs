@@ -6,10 +6,19 @@ use tagwerk_nn::layers::{Parts, Pass};
 use tagwerk_nn::optimizer::{Adam, AdamConfig};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData, loss, weights};
 use tagwerk_physics::{DenseView, JaggedView, View};
-use tagwerk_train::{Batch, Learner, LearnerError, OptimizerKind, TrainingConfig, Update};
+use tagwerk_train::{Batch, Examples, Learner, LearnerError, OptimizerKind, TrainingConfig, Update};
 
 /// A two-class network.
 pub trait Network: Parts + Send {
+    /// Sees the training jets once before a new training: see [`Learner::prepare`]. Default: nothing.
+    ///
+    /// # Errors
+    /// Examples that cannot be read or do not fit.
+    fn prepare(&mut self, train: &dyn Examples) -> Result<(), TaggerError> {
+        let _ = train;
+        Ok(())
+    }
+
     /// Logits of a batch.
     ///
     /// # Shapes
@@ -166,6 +175,10 @@ const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 impl<N: Network> Learner for NetworkLearner<N> {
+    fn prepare(&mut self, train: &dyn Examples) -> Result<(), LearnerError> {
+        self.network.prepare(train).map_err(LearnerError::wrap)
+    }
+
     fn step(&mut self, batch: &Batch, update: Update) -> Result<f64, LearnerError> {
         let pass = Pass::Training {
             seed: self.seed,

@@ -1,5 +1,6 @@
 //! The seam between the loop and a network: what a batch is and what a learner can do with it.
 
+use crate::examples::Examples;
 use std::path::Path;
 use tagwerk_physics::View;
 
@@ -45,11 +46,31 @@ pub struct Update {
 /// that was saved, dropped, built again and loaded makes the same next step to the last bit. Hidden state (a generator
 /// that runs on, a clock) breaks exact resume.
 pub trait Learner: Send {
+    /// Sees the training jets once, before the first step of a new training and never on a resume: where a learner
+    /// takes centers and scales of its inputs from. They belong to what [`save`](Self::save) writes. Default: nothing.
+    ///
+    /// # Errors
+    /// Examples that cannot be read or do not fit.
+    fn prepare(&mut self, train: &dyn Examples) -> Result<(), LearnerError> {
+        let _ = train;
+        Ok(())
+    }
+
     /// One optimizer step; returns the mean loss of the batch before the step.
     ///
     /// # Errors
     /// When the batch does not fit the network.
     fn step(&mut self, batch: &Batch, update: Update) -> Result<f64, LearnerError>;
+
+    /// Called when all steps of an epoch are done, before the validation jets are scored: learners that collect in
+    /// [`step`](Self::step) and fit in one piece do it here. After a resume it may be called again with no step in
+    /// between, and then changes nothing. Default: nothing.
+    ///
+    /// # Errors
+    /// When what was collected cannot be fitted.
+    fn end_epoch(&mut self) -> Result<(), LearnerError> {
+        Ok(())
+    }
 
     /// Signal log-odds of each jet, `[B]`. Changes nothing that later steps depend on.
     ///

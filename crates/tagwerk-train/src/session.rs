@@ -96,6 +96,10 @@ impl<'a> Session<'_, 'a> {
             let (expected, found) = (self.steps_per_epoch, self.progress.batches_done);
             return Err(TrainError::BatchCount { epoch, expected, found });
         }
+        self.learner.end_epoch().map_err(|source| TrainError::Learner {
+            doing: format!("end of epoch {epoch}"),
+            source,
+        })?;
         let Some(metrics) = self.validate(epoch)? else {
             self.save_midway()?;
             return Ok(Flow::Stop);

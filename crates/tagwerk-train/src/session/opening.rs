@@ -23,7 +23,13 @@ impl<'t, 'a> Session<'t, 'a> {
         checkpoints.recover()?;
         let (progress, event) = match take_up(&checkpoints, &identity, learner, u64::from(config.epochs))? {
             Some(found) => (found, "resumed"),
-            None => (Progress::start(), "begun"),
+            None => {
+                learner.prepare(sets.train).map_err(|source| TrainError::Learner {
+                    doing: "preparation on the training jets".to_owned(),
+                    source,
+                })?;
+                (Progress::start(), "begun")
+            }
         };
         if let Some(provenance) = &trainer.provenance
             && !progress.is_over(u64::from(config.epochs))

@@ -58,3 +58,19 @@ proptest! {
         prop_assert_eq!(&bits(run.path()), uninterrupted());
     }
 }
+
+#[test]
+fn a_learner_is_prepared_once_and_told_of_the_end_of_each_epoch() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), Data::new());
+    let (run, mut toy) = (dir.path().join("run"), Toy::new(1));
+    let config = TrainingConfig {
+        early_stopping: None,
+        ..settings()
+    };
+    toy::train(&run, config.clone(), &mut toy, &data).unwrap();
+    assert_eq!(toy.calls, [1, u64::from(config.epochs)]);
+    let mut again = Toy::new(1);
+    toy::train(&run, config, &mut again, &data).unwrap();
+    assert_eq!(again.calls, [0, 0], "a finished training is only told again");
+    assert_eq!(again.center, toy.center, "what was prepared is kept with the weights");
+}

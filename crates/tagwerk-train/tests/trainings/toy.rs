@@ -16,6 +16,10 @@ pub struct Toy {
     pub weights: Vec<f32>,
     pub first: Vec<f64>,
     pub second: Vec<f64>,
+    /// Mean of each training sum, taken in `prepare`; scores are about it.
+    pub center: f64,
+    /// Calls of `prepare` and of `end_epoch` on this value.
+    pub calls: [u64; 2],
     /// Pause in each step, so that a test can kill it in the middle.
     pub pause: std::time::Duration,
     /// Step whose update breaks the weights.
@@ -31,6 +35,8 @@ impl Toy {
             weights,
             first: zeros.clone(),
             second: zeros,
+            center: 0.0,
+            calls: [0; 2],
             pause: std::time::Duration::ZERO,
             breaks_at: None,
         }
@@ -59,6 +65,24 @@ impl Toy {
 }
 
 impl Learner for Toy {
+    fn prepare(&mut self, train: &dyn Examples) -> std::result::Result<(), LearnerError> {
+        self.calls[0] += 1;
+        let mut sum = 0.0;
+        for batch in train.batches(Order::STORED, 16, 0) {
+            sum += Self::sums(&batch.map_err(LearnerError::wrap)?)
+                .iter()
+                .map(|s| s[0])
+                .sum::<f64>();
+        }
+        self.center = sum / train.len() as f64;
+        Ok(())
+    }
+
+    fn end_epoch(&mut self) -> std::result::Result<(), LearnerError> {
+        self.calls[1] += 1;
+        Ok(())
+    }
+
     fn step(&mut self, batch: &Batch, update: Update) -> std::result::Result<f64, LearnerError> {
         std::thread::sleep(self.pause);
         let mut rng = random::stream(5, "dropout", update.step);
@@ -97,7 +121,10 @@ impl Learner for Toy {
     }
 
     fn score(&mut self, batch: &Batch) -> std::result::Result<Vec<f32>, LearnerError> {
-        Ok(Self::sums(batch).iter().map(|x| self.log_odds(x) as f32).collect())
+        Ok(Self::sums(batch)
+            .iter()
+            .map(|x| (self.log_odds(x) - self.center) as f32)
+            .collect())
     }
 
     fn parameter_count(&self) -> usize {
@@ -109,6 +136,7 @@ impl Learner for Toy {
             dir.join("weights.bin"),
             self.weights.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<_>>(),
         )?;
+        std::fs::write(dir.join("center.bin"), self.center.to_le_bytes())?;
         let moments = self.first.iter().chain(&self.second);
         std::fs::write(
             dir.join("optimizer.bin"),
@@ -130,6 +158,7 @@ impl Learner for Toy {
     }
 
     fn load_weights(&mut self, dir: &Path) -> std::result::Result<(), LearnerError> {
+        self.center = f64::from_le_bytes(std::fs::read(dir.join("center.bin"))?.try_into().unwrap());
         let bytes = std::fs::read(dir.join("weights.bin"))?;
         self.weights = bytes
             .chunks(4)

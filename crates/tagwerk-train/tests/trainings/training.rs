@@ -260,7 +260,7 @@ fn one_flipped_bit_in_any_file_of_a_checkpoint_is_found_before_the_training_goes
             files += 1;
         }
     }
-    assert_eq!(files, 8, "weights, optimizer, state and its checksum, twice");
+    assert_eq!(files, 10, "weights, center, optimizer, state and its checksum, twice");
     // The whole folder of the best epoch gone is found at once too.
     let (best, aside) = (run.checkpoints().path(CheckpointKind::Best), dir.path().join("aside"));
     std::fs::rename(&best, &aside).unwrap();
