@@ -95,6 +95,7 @@ impl CnnConfig {
     /// # Errors
     /// Settings that [`Tagger::check`] refuses.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Cnn, TaggerError> {
+        self.check()?;
         let init = Init::HeUniform;
         let (specs, _) = self.stages();
         let mut stages = Vec::new();
