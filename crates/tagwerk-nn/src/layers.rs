@@ -1,5 +1,6 @@
 //! Layers: parameters, running statistics, and a `forward` that calls one operation.
 
+mod attention;
 mod batch_norm;
 mod block;
 mod convolution;
@@ -7,9 +8,13 @@ mod dense;
 mod dropout;
 mod edge_conv;
 mod layer_norm;
+mod lorentz_edge;
+mod pair_embedding;
+mod row_chain;
 mod running;
 mod standardize;
 
+pub use attention::Attention;
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init};
 pub use convolution::{Convolution, ConvolutionConfig};
@@ -17,6 +22,9 @@ pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
 pub use layer_norm::LayerNorm;
+pub use lorentz_edge::{LorentzEdge, LorentzEdgeConfig};
+pub use pair_embedding::{PairEmbedding, PairEmbeddingConfig};
+pub use row_chain::{RowChain, RowChainConfig};
 pub use running::Running;
 pub use standardize::Standardize;
 

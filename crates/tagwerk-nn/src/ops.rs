@@ -22,12 +22,16 @@ pub use crate::kernels::activation::Activation;
 pub use crate::kernels::adam::AdamStep;
 pub use crate::kernels::attention::AttentionSpec;
 pub use crate::kernels::conv::ConvSpec;
+pub use crate::kernels::dropout::Drop;
+pub use crate::kernels::lorentz_edge::LorentzEdgeSpec;
+pub use crate::kernels::pair_embedding::{PairSpec, Places};
 pub use crate::kernels::pool::PoolSpec;
+pub use crate::kernels::row_chain::{Map, Residual, RowSpec};
 pub use crate::kernels::segment::Reduction;
 pub use crate::kernels::sparse::SparseMatrix;
 pub use fused::chain::ChainCall;
 pub use fused::edge::EdgeCall;
-pub use fused::host::{At, Binary, Operation, Quaternary, Saved, Ternary, Unary};
+pub use fused::host::{At, Binary, Operation, Saved, Ternary, Unary};
 pub use fused::norm::NormCall;
 pub use fused::segment::SegmentCall;
 
@@ -215,25 +219,141 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
     }
 }
 
+/// Multi-head attention of each row to the rows of its own jet.
+///
+/// # Shapes
+/// - `qkv`: queries, keys and values side by side, `[R, 3 H D]`; `bias`: of each head and pair, `[1, sum_b H n_b^2]`, a jet's
+///   values as `[H, n, n]`, queries before keys
+/// - returns `[R, H D]`
+pub fn self_attention(
+    qkv: Tensor<2>,
+    bias: Option<Tensor<2>>,
+    spec: AttentionSpec,
+    jets: &Segments,
+    drop: Option<Drop>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&qkv.device()) {
+        fused::attention::self_attention(qkv, bias, spec, jets, drop, workspace)
+    } else {
+        plain::self_attention(qkv, bias, spec, jets, drop)
+    }
+}
+
 /// Multi-head attention of each jet's queries to its own keys; a query without keys gives zeros.
 ///
 /// # Shapes
-/// - queries `[R_q, H D]`, keys and values `[R_k, H D]`; `bias`: `[P, H]` for the `P = sum n_q n_k` pairs, a jet's
-///   queries before its keys
+/// - `q`: `[R_q, H D]`; `kv`: keys and values side by side, `[R_k, 2 H D]`
 /// - returns `[R_q, H D]`
-pub fn attention(
-    inputs: [Tensor<2>; 3],
-    bias: Option<Tensor<2>>,
+pub fn cross_attention(
+    q: Tensor<2>,
+    kv: Tensor<2>,
     spec: AttentionSpec,
     queries: &Segments,
     keys: &Segments,
     workspace: &Workspace,
 ) -> Tensor<2> {
-    if is_fused(&inputs[0].device()) {
-        fused::attention::attention(inputs, bias, spec, queries, keys, workspace)
+    if is_fused(&q.device()) {
+        fused::attention::cross_attention(q, kv, spec, queries, keys, workspace)
     } else {
-        plain::attention(inputs, bias, spec, queries, keys)
+        plain::cross_attention(q, kv, spec, queries, keys)
     }
+}
+
+/// A chain of dense layers with maps between them and a residual at its end.
+///
+/// `keys`: one a dropout, none to drop nothing. `keep` saves what a backward pass needs: without it there is none.
+///
+/// # Shapes
+/// - `x`: `[R, C_0]`, `other`: `[R, C_L]` if the residual is another tensor, `parameters`: packed `[P]`
+/// - returns `[R, C_L]`
+pub fn row_chain(
+    x: Tensor<2>,
+    other: Option<Tensor<2>>,
+    parameters: Tensor<1>,
+    spec: &Arc<RowSpec>,
+    keys: Vec<[u32; 2]>,
+    keep: bool,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::row_chain::row_chain(x, other, parameters, spec, keys, keep, workspace)
+    } else {
+        plain::row_chain(x, other, parameters, spec, &keys)
+    }
+}
+
+/// The bias of each head and pair from the features of pairs, with the batch's statistics (training); returns them too,
+/// one a normalization.
+///
+/// # Shapes
+/// - `parameters`: packed `[P]`; `features`: of unordered pairs, `[sum_b n_b (n_b + 1) / 2, F]`, not differentiated
+/// - returns `[1, sum_b H n_b^2]`, as [`self_attention`] reads it
+pub fn pair_embedding_training(
+    parameters: Tensor<1>,
+    features: &Arc<Vec<f32>>,
+    spec: &Arc<PairSpec>,
+    places: &Arc<Places>,
+    workspace: &Workspace,
+) -> (Tensor<2>, Vec<Statistics>) {
+    if is_fused(&parameters.device()) {
+        fused::pair_embedding::pair_embedding(parameters, features, spec, places, None, workspace)
+    } else {
+        plain::pair_embedding(parameters, features, spec, places, None)
+    }
+}
+
+/// The same with given statistics (scoring).
+pub fn pair_embedding_scoring(
+    parameters: Tensor<1>,
+    features: &Arc<Vec<f32>>,
+    spec: &Arc<PairSpec>,
+    places: &Arc<Places>,
+    statistics: &[Statistics],
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (bias, _) = if is_fused(&parameters.device()) {
+        fused::pair_embedding::pair_embedding(parameters, features, spec, places, Some(statistics), workspace)
+    } else {
+        plain::pair_embedding(parameters, features, spec, places, Some(statistics))
+    };
+    bias
+}
+
+/// The edges of a Lorentz group equivariant block with the batch's statistics (training); returns them too.
+///
+/// # Shapes
+/// - `h`: `[N, C_in]`, `x`: four-vectors `[N, 4]`, `parameters`: packed `[P]`
+/// - returns `[N, C]`, sums of messages, and beside them the moved four-vectors if they move, `[N, C + 4]`
+pub fn lorentz_edge_training(
+    inputs: [Tensor<2>; 2],
+    parameters: Tensor<1>,
+    spec: &Arc<LorentzEdgeSpec>,
+    jets: &Segments,
+    workspace: &Workspace,
+) -> (Tensor<2>, Statistics) {
+    if is_fused(&parameters.device()) {
+        fused::lorentz_edge::lorentz_edge(inputs, parameters, spec, jets, None, workspace)
+    } else {
+        plain::lorentz_edge(inputs, parameters, spec, jets, None)
+    }
+}
+
+/// The same with given statistics (scoring).
+pub fn lorentz_edge_scoring(
+    inputs: [Tensor<2>; 2],
+    parameters: Tensor<1>,
+    spec: &Arc<LorentzEdgeSpec>,
+    jets: &Segments,
+    statistics: &Statistics,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (out, _) = if is_fused(&parameters.device()) {
+        fused::lorentz_edge::lorentz_edge(inputs, parameters, spec, jets, Some(statistics), workspace)
+    } else {
+        plain::lorentz_edge(inputs, parameters, spec, jets, Some(statistics))
+    };
+    out
 }
 
 /// One step of Adam or AdamW; returns parameters, first and second moment.

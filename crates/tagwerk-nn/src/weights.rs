@@ -197,6 +197,10 @@ pub fn save_optimizer(adam: &Adam, path: &Path) -> Result<(), NnError> {
             tensors.push((format!("{i}.{name}"), vec![values.len()], values));
         }
     }
+    for (i, slow) in adam.slow.iter().enumerate() {
+        let values = ops::floats(slow.clone());
+        tensors.push((format!("{i}.slow"), vec![values.len()], values));
+    }
     write(
         path,
         &tensors,
@@ -219,7 +223,7 @@ pub fn read_optimizer(adam: &Adam, path: &Path) -> Result<Moments, NnError> {
         .get("steps")
         .and_then(|s| s.parse().ok())
         .ok_or_else(|| weights("the number of steps is missing".into()))?;
-    let mut moments = Vec::new();
+    let (mut moments, mut slow) = (Vec::new(), Vec::new());
     for (i, (first, second)) in adam.moments.iter().enumerate() {
         let mut take = |name: &str, like: &Tensor<1>| {
             let [n] = like.dims();
@@ -236,9 +240,12 @@ pub fn read_optimizer(adam: &Adam, path: &Path) -> Result<Moments, NnError> {
             }
         };
         moments.push((take("first", first)?, take("second", second)?));
+        if adam.looks_ahead(steps) {
+            slow.push(take("slow", first)?);
+        }
     }
     match found.keys().next() {
         Some(name) => Err(weights(format!("{name} is not a part of this network"))),
-        None => Ok(Moments { steps, moments }),
+        None => Ok(Moments { steps, moments, slow }),
     }
 }

@@ -42,6 +42,7 @@ mod energy_flow_view;
 mod error;
 mod fill;
 mod four_vector;
+mod four_vectors_view;
 mod image;
 mod kinematic_features;
 mod lda_vocabulary;
@@ -51,6 +52,7 @@ mod m_body_basis;
 mod nsubjettiness;
 mod observables;
 mod pair_features;
+mod part_view;
 mod plane;
 mod robust_scaler;
 mod soft_drop;
@@ -68,6 +70,7 @@ pub use energy_correlation::{EnergyCorrelationConfig, EnergyCorrelations, Energy
 pub use energy_flow_view::{PfnPreprocessing, pfn_view};
 pub use error::PhysicsError;
 pub use four_vector::{FourVector, MAX_RAPIDITY, wrap_phi};
+pub use four_vectors_view::four_vectors_view;
 pub use image::{ImageConfig, ImageFrame, ImageIntensity, image_view};
 pub use kinematic_features::{
     KINEMATIC_FEATURES, PART_STANDARDIZATION, Standardization, particlenet_view, standardize,
@@ -78,7 +81,8 @@ pub use lund_plane::{LUND_COORDINATES, LundConfig, LundDeclustering, LundPlanes,
 pub use m_body_basis::{MBodyConfig, TauRatios, m_body_view, tau_ratios};
 pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use observables::{JetObservables, jet_observables, jet_observables_with};
-pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view};
+pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view, unordered_pair_features};
+pub use part_view::{PART_COLUMNS, part_view};
 pub use robust_scaler::RobustScaler;
 pub use soft_drop::{GroomedJet, SoftDrop, SoftDropGroomer};
 pub use topodnn_view::{TOPODNN_CONSTITUENTS, TOPODNN_PT_SCALE, topodnn_view};

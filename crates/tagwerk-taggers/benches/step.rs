@@ -71,6 +71,7 @@ fn measure(
         let batch_size = match name.as_str() {
             "topodnn" => 96,
             "efn" | "pfn" => 256,
+            "lorentznet" => 32,
             _ => 64,
         };
         let examples = InMemory::of_jets(&jets, tagger.view(&jets).unwrap()).unwrap();

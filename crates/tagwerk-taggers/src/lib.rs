@@ -23,9 +23,11 @@ mod data_config;
 mod efn;
 mod error;
 mod landscape;
+mod lorentznet;
 mod memory;
 mod network;
 mod nsubjettiness;
+mod part;
 mod particlenet;
 mod pcnn;
 mod pfn;
@@ -43,8 +45,10 @@ pub use error::{FailedTraining, FailedTrainings, TaggerError};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
+pub use lorentznet::{LorentzNet, LorentzNetConfig};
 pub use network::{Network, NetworkLearner};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
+pub use part::{PartConfig, ParticleTransformer};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;

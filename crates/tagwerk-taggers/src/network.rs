@@ -3,7 +3,7 @@
 use crate::error::TaggerError;
 use std::path::Path;
 use tagwerk_nn::layers::{Parts, Pass};
-use tagwerk_nn::optimizer::{Adam, AdamConfig};
+use tagwerk_nn::optimizer::{Adam, AdamConfig, Lookahead};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData, loss, weights};
 use tagwerk_physics::{DenseView, JaggedView, View};
 use tagwerk_train::{Batch, Examples, Learner, LearnerError, OptimizerKind, TrainingConfig, Update};
@@ -132,7 +132,8 @@ pub fn padded_sequences(
     }
 }
 
-fn describe(view: &View) -> String {
+/// A view in words, for errors.
+pub(crate) fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),
         View::Dense(v) => format!("arrays of shape {:?}", v.shape),
@@ -158,7 +159,10 @@ impl<N: Network> NetworkLearner<N> {
             beta2: optimizer.betas[1],
             epsilon: optimizer.eps,
             weight_decay: optimizer.weight_decay,
-            decoupled: optimizer.kind == OptimizerKind::AdamW,
+            decay_biases: optimizer.decay_biases,
+            decoupled: optimizer.kind != OptimizerKind::Adam,
+            rectified: optimizer.kind == OptimizerKind::Ranger,
+            lookahead: (optimizer.kind == OptimizerKind::Ranger).then_some(Lookahead { every: 6, share: 0.5 }),
             clip: training.gradient_clip_norm,
         };
         let adam = Adam::new(config, &mut network);

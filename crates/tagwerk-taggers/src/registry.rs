@@ -3,7 +3,9 @@
 use crate::cnn::CnnConfig;
 use crate::efn::EfnConfig;
 use crate::error::TaggerError;
+use crate::lorentznet::LorentzNetConfig;
 use crate::nsubjettiness::NsubjettinessConfig;
+use crate::part::PartConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
 use crate::pcnn::PcnnConfig;
 use crate::pfn::PfnConfig;
@@ -39,6 +41,10 @@ const REGISTRY: &[(&str, Build)] = &[
             "particlenet-lite",
             t,
         )?)))
+    }),
+    ("part", |t| Ok(Box::new(config_of::<PartConfig>("part", t)?))),
+    ("lorentznet", |t| {
+        Ok(Box::new(config_of::<LorentzNetConfig>("lorentznet", t)?))
     }),
 ];
 
@@ -111,6 +117,8 @@ mod tests {
             ("pfn", 82_458),
             ("particlenet", 366_160),
             ("particlenet-lite", 26_416),
+            ("part", 2_141_134),
+            ("lorentznet", 224_072),
         ];
         let found: Vec<(String, usize)> = list().unwrap().into_iter().map(|l| (l.name, l.parameters)).collect();
         assert_eq!(found, expected.map(|(name, n)| (name.to_string(), n)));

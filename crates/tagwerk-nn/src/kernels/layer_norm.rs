@@ -11,7 +11,7 @@ use super::workspace::{Buffer, Workspace};
 
 /// Mean and `1 / sqrt(variance + epsilon)` of a row.
 #[inline(always)]
-fn statistics(x: &[f32]) -> (f32, f32) {
+pub(super) fn statistics(x: &[f32]) -> (f32, f32) {
     let n = x.len() as f32;
     let mean = simd::sum(x) / n;
     let variance = simd::sum_of(x, |v| (v - mean) * (v - mean)) / n;

@@ -16,8 +16,26 @@ pub enum Init {
     HeUniform,
     /// Uniform in ±sqrt(6 / (fan_in + fan_out)): Glorot, Bengio 2010. The default of Keras.
     GlorotUniform,
+    /// As [`Init::GlorotUniform`], times a gain.
+    GlorotUniformGain(f32),
+    /// Uniform between minus and plus this bound.
+    Uniform(f32),
+    /// Normal with mean 0 and this deviation; what lies beyond two deviations is drawn again.
+    TruncatedNormal(f32),
     /// Every value the same.
     Constant(f32),
+}
+
+/// A draw of the normal distribution, none beyond two deviations: Box, Muller 1958, again until it fits.
+fn truncated_normal(mut uniform: impl FnMut() -> f64) -> f64 {
+    loop {
+        // 1 - u is never 0.
+        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+        let drawn = radius * (std::f64::consts::TAU * uniform()).cos();
+        if drawn.abs() <= 2.0 {
+            return drawn;
+        }
+    }
 }
 
 /// A named part of a block.
@@ -74,11 +92,16 @@ impl Block {
                 [c_in, c_out] => (c_in as f64, c_out as f64),
                 _ => (1.0, 1.0),
             };
-            let mut draw = |bound: f64| ((2.0 * random::uniform(&mut stream) - 1.0) * bound) as f32;
+            let glorot = (6.0 / (fan_in + fan_out)).sqrt();
+            let mut uniform = || random::uniform(&mut stream);
+            let symmetric = |bound: f64, u: f64| ((2.0 * u - 1.0) * bound) as f32;
             for value in &mut values[entry.range.clone()] {
                 *value = match entry.init {
-                    Init::HeUniform => draw((6.0 / fan_in).sqrt()),
-                    Init::GlorotUniform => draw((6.0 / (fan_in + fan_out)).sqrt()),
+                    Init::HeUniform => symmetric((6.0 / fan_in).sqrt(), uniform()),
+                    Init::GlorotUniform => symmetric(glorot, uniform()),
+                    Init::GlorotUniformGain(gain) => symmetric(f64::from(gain) * glorot, uniform()),
+                    Init::Uniform(bound) => symmetric(f64::from(bound), uniform()),
+                    Init::TruncatedNormal(deviation) => (f64::from(deviation) * truncated_normal(&mut uniform)) as f32,
                     Init::Constant(constant) => constant,
                 };
             }

@@ -216,3 +216,15 @@ fn pcnn_agrees_with_pytorch() {
     )
     .run();
 }
+
+#[test]
+fn part_agrees_with_pytorch() {
+    let settings = "embed = [8, 12, 8]\npairs = [6, 5]\nheads = 2\nblocks = 2\nclass_blocks = 1\nexpansion = 2\n\
+                    dropout = 0.0";
+    Case::new("part", settings).run();
+}
+
+#[test]
+fn lorentznet_agrees_with_pytorch() {
+    Case::new("lorentznet", "channels = 7\nblocks = 3\ndropout = 0.0").run();
+}

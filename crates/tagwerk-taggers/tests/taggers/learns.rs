@@ -46,6 +46,8 @@ fn every_tagger_learns_within_a_few_epochs() {
             "topodnn" => 20,
             "efn" => 12,
             "pfn" => 12,
+            "part" => 4,
+            "lorentznet" => 6,
             _ => 3,
         };
         let mut learner = trained(tagger.as_ref(), epochs);

@@ -8,4 +8,5 @@ mod landscape;
 mod learns;
 mod properties;
 mod run;
+mod slopes;
 mod support;

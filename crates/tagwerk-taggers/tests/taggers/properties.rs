@@ -13,7 +13,7 @@ use tagwerk_taggers::Tagger;
 use tagwerk_train::{Batch, Learner};
 
 /// Taggers for which a jet is a set of rows; TopoDNN and P-CNN read it in order.
-const SETS: [&str; 4] = ["efn", "pfn", "particlenet", "particlenet-lite"];
+const SETS: [&str; 6] = ["efn", "pfn", "particlenet", "particlenet-lite", "part", "lorentznet"];
 
 const WEIGHTS: &str = "weights.safetensors";
 
@@ -400,6 +400,23 @@ fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
         ("pcnn", "stem = 0".to_owned(), "stem = [0]"),
         ("pcnn", "stages = [8, 0]".to_owned(), "stages = [8, 0]"),
         ("pcnn", "dropout = 1.5".to_owned(), "dropout = 1.5"),
+        ("part", "embed = []".to_owned(), "embed = []"),
+        ("part", format!("embed = [{huge}]"), "embed = "),
+        ("part", "pairs = []".to_owned(), "pairs = []"),
+        ("part", "heads = 7".to_owned(), "heads = 7"),
+        ("part", "heads = 0".to_owned(), "heads = 0"),
+        ("part", "class_blocks = 0".to_owned(), "class_blocks = 0"),
+        ("part", "blocks = 1001".to_owned(), "blocks = 1001"),
+        ("part", "expansion = 0".to_owned(), "expansion = 0"),
+        ("part", "dropout = 1.0".to_owned(), "dropout = 1"),
+        ("part", "max_constituents = 0".to_owned(), "max_constituents = 0"),
+        ("lorentznet", "channels = 0".to_owned(), "channels = [0]"),
+        ("lorentznet", format!("channels = {huge}"), "channels = "),
+        ("lorentznet", "blocks = 0".to_owned(), "blocks = 0"),
+        ("lorentznet", "step = 0.0".to_owned(), "step = 0"),
+        ("lorentznet", "step = nan".to_owned(), "step = NaN"),
+        ("lorentznet", "dropout = -0.1".to_owned(), "dropout = -0.1"),
+        ("lorentznet", "max_constituents = 0".to_owned(), "max_constituents = 0"),
     ] {
         let tagger = registry::tagger(name, &toml::from_str(&settings).unwrap()).unwrap();
         let error = tagger.check().unwrap_err().to_string();

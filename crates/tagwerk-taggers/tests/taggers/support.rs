@@ -18,6 +18,8 @@ pub fn tagger(name: &str) -> Box<dyn Tagger> {
             "hidden = 64\nblocks = [{k = 16, widths = [16, 16, 16]}, {k = 16, widths = [32, 32, 32]}, {k = 16, widths = [64, 64, 64]}]"
         }
         "cnn" => "stages = [[16, 12], [12, 12]]\nhidden = [32, 32]",
+        "part" => "embed = [32, 64, 32]\npairs = [16, 16]\nheads = 4\nblocks = 2\nclass_blocks = 1",
+        "lorentznet" => "channels = 24\nblocks = 3",
         _ => "",
     };
     registry::tagger(name, &toml::from_str(settings).unwrap()).unwrap()
