@@ -9,7 +9,7 @@ mod running;
 mod standardize;
 
 pub use batch_norm::BatchNorm;
-pub use block::{Block, Entry, Init};
+pub use block::{Block, Entry, Init, MAX_PARAMETERS};
 pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};

@@ -167,12 +167,11 @@ pub fn adam(
     }
 }
 
-/// The sum of squares of a gradient `[P]`: not finite if any of its values is not.
-pub fn square_sum(gradient: &Tensor<1>) -> f64 {
-    if is_fused(&gradient.device()) {
-        fused::square_sum(gradient.clone())
-    } else {
-        plain::square_sum(gradient.clone())
+/// The sum of squares of each gradient `[P]`: not finite if any of its values is not.
+pub fn square_sums(gradients: &[Tensor<1>]) -> Vec<f64> {
+    match gradients.first() {
+        Some(first) if !is_fused(&first.device()) => plain::square_sums(gradients),
+        _ => gradients.iter().cloned().map(fused::square_sum).collect(),
     }
 }
 

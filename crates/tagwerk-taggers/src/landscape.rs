@@ -92,23 +92,24 @@ pub fn landscape(
     let data = &runs[0].config.data;
     let dataset = data.open()?;
     require_writable(folder)?;
-    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
-    // because of what an earlier one left.
+    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be
+    // refused because of what an earlier one left.
     let begun = runs
         .iter()
         .map(|run| RunFolder::open_begun(folder.join(run.name()), &run.config))
         .collect::<Result<Vec<_>, _>>()?;
     let checksums = checksums(&dataset)?;
-    let keys = view_keys(&runs);
-    let read_as: Vec<_> = keys.iter().map(|key| begun_as(key, &runs, &begun)).collect();
+    let viewers = one_a_view(&runs);
+    let read_as: Vec<_> = viewers
+        .iter()
+        .map(|run| (run.tagger.as_ref(), begun_as(&run.tagger.view_key(), &runs, &begun)))
+        .collect();
     let plan = MemoryPlan::new(data, &dataset, &read_as)?;
     let mut views: BTreeMap<String, Views> = BTreeMap::new();
-    for (view, key) in keys.iter().enumerate() {
-        let Some(run) = runs.iter().find(|run| run.tagger.view_key() == *key) else {
-            continue;
-        };
+    for (view, run) in viewers.iter().enumerate() {
         observer.message(&format!("computing the view of {}", run.tagger.name()));
-        views.insert(key.clone(), Views::compute(data, &dataset, &run.tagger, &plan, view)?);
+        let computed = Views::compute(data, &dataset, &run.tagger, &plan, view)?;
+        views.insert(run.tagger.view_key(), computed);
         if context.stop.load(Ordering::Relaxed) {
             return Ok(stopped(begun.iter().flatten(), runs.len()));
         }
@@ -204,15 +205,16 @@ fn stopped<'a>(folders: impl Iterator<Item = &'a RunFolder>, total: usize) -> La
     }
 }
 
-/// The views that are read, in the order of the taggers.
-fn view_keys(runs: &[PlannedRun]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for key in runs.iter().map(|run| run.tagger.view_key()) {
-        if !keys.contains(&key) {
-            keys.push(key);
+/// For each view that is read, the first run with it, in the order of the taggers.
+fn one_a_view(runs: &[PlannedRun]) -> Vec<&PlannedRun> {
+    let mut firsts: Vec<&PlannedRun> = Vec::new();
+    for run in runs {
+        let key = run.tagger.view_key();
+        if firsts.iter().all(|first| first.tagger.view_key() != key) {
+            firsts.push(run);
         }
     }
-    keys
+    firsts
 }
 
 /// How the training jets of a view are read by the first training of it that is begun and not finished.

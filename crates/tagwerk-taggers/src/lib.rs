@@ -42,7 +42,7 @@ pub use landscape::{
 pub use network::{Network, NetworkLearner};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pfn::PfnConfig;
-pub use run::{RunConfig, RunResult, resume, score, set_epochs, train};
+pub use run::{RunConfig, RunResult, resume, score, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;

@@ -249,22 +249,25 @@ pub fn train(
 
 /// Goes on with the run in a folder, from its last checkpoint.
 ///
-/// # Errors
-/// A folder that holds no run; as [`train`].
-pub fn resume(run: &Path, context: &Context, observer: &mut dyn Observer) -> Result<RunResult, TaggerError> {
-    let folder = RunFolder::open(run)?;
-    let config: RunConfig = folder.config()?;
-    train_in(run, Some(folder), &config, context, observer)
-}
-
-/// Gives a run another number of epochs, more than are done already; [`resume`] then goes on with it. The run's
-/// configuration has the new number from now on.
+/// With `epochs` the run gets another number of epochs, more than are done already. Its configuration has the new
+/// number from the moment on at which nothing but the training can fail.
 ///
 /// # Errors
-/// A folder that holds no run, or one that is in use; no more epochs than are done; a run that early stopping ended.
-pub fn set_epochs(run: &Path, epochs: u32) -> Result<(), TaggerError> {
-    let set = |config: &mut RunConfig| config.training.epochs = epochs;
-    Ok(RunFolder::open(run)?.set_epochs(epochs, &SystemClock::new(), set)?)
+/// A folder that holds no run, or one that is in use; no more epochs than are done, or a run that early stopping
+/// ended; as [`train`].
+pub fn resume(
+    run: &Path,
+    epochs: Option<u32>,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    let mut config: RunConfig = folder.config()?;
+    if let Some(epochs) = epochs {
+        folder.allows_epochs(epochs)?;
+        config.training.epochs = epochs;
+    }
+    train_in(run, Some(folder), &config, context, observer)
 }
 
 /// Trains in a folder that is there or, as `None`, is made once nothing more can be wrong.
@@ -280,10 +283,19 @@ fn train_in(
     tagger.check()?;
     let dataset = config.data.open()?;
     let checksums = checksums(&dataset)?;
-    let plan = MemoryPlan::new(&config.data, &dataset, &[folder.as_ref().and_then(begun_reading)])?;
+    let begun = folder.as_ref().and_then(begun_reading);
+    let plan = MemoryPlan::new(&config.data, &dataset, &[(tagger.as_ref(), begun)])?;
     let views = Views::compute(&config.data, &dataset, &tagger, &plan, 0)?;
     let folder = match folder {
-        Some(folder) => folder,
+        Some(folder) => {
+            let epochs = config.training.epochs;
+            if folder.config::<RunConfig>()?.training.epochs != epochs {
+                folder.set_epochs(epochs, &SystemClock::new(), |stored: &mut RunConfig| {
+                    stored.training.epochs = epochs;
+                })?;
+            }
+            folder
+        }
         None => RunFolder::create(run, config)?,
     };
     train_on(&folder, config, tagger.as_ref(), &views, &checksums, context, observer)
@@ -314,7 +326,7 @@ pub fn score(
         })?;
     let data = data.unwrap_or(&config.data);
     let dataset = data.open()?;
-    let reading = memory::reading_to_score(data, &dataset, part)?;
+    let reading = memory::reading_to_score(data, &dataset, part, tagger.as_ref())?;
     let examples = memory::examples(data, &dataset, part, &tagger, reading)?;
     let batch = config.training.score_batch_size;
     Ok(tagwerk_train::score(

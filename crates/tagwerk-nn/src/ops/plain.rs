@@ -233,10 +233,8 @@ pub fn adam(
     (parameters, first, second)
 }
 
-/// See [`super::square_sum`].
-pub fn square_sum(gradient: Tensor<1>) -> f64 {
-    super::floats((gradient.clone() * gradient).sum())
-        .iter()
-        .map(|&v| f64::from(v))
-        .sum()
+/// See [`super::square_sums`]. One wait for the device, whatever the number of gradients.
+pub fn square_sums(gradients: &[Tensor<1>]) -> Vec<f64> {
+    let sums = gradients.iter().map(|g| (g.clone() * g.clone()).sum()).collect();
+    super::floats(Tensor::cat(sums, 0)).into_iter().map(f64::from).collect()
 }
