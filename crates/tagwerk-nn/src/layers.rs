@@ -2,17 +2,21 @@
 
 mod batch_norm;
 mod block;
+mod convolution;
 mod dense;
 mod dropout;
 mod edge_conv;
+mod layer_norm;
 mod running;
 mod standardize;
 
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init, MAX_PARAMETERS};
+pub use convolution::{Convolution, ConvolutionConfig};
 pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
+pub use layer_norm::LayerNorm;
 pub use running::Running;
 pub use standardize::Standardize;
 

@@ -18,10 +18,16 @@ use crate::segments::Segments;
 use burn::tensor::{Tensor, TensorData};
 use std::sync::Arc;
 
+pub use crate::kernels::activation::Activation;
 pub use crate::kernels::adam::AdamStep;
+pub use crate::kernels::attention::AttentionSpec;
+pub use crate::kernels::conv::ConvSpec;
+pub use crate::kernels::pool::PoolSpec;
 pub use crate::kernels::segment::Reduction;
+pub use crate::kernels::sparse::SparseMatrix;
 pub use fused::chain::ChainCall;
 pub use fused::edge::EdgeCall;
+pub use fused::host::{At, Binary, Operation, Quaternary, Saved, Ternary, Unary};
 pub use fused::norm::NormCall;
 pub use fused::segment::SegmentCall;
 
@@ -146,6 +152,87 @@ pub fn edge_conv_scoring(
         fused::edge::edge_conv_scoring(x, parameters, spec, segments, graph, statistics, workspace)
     } else {
         plain::edge_conv_scoring(x, parameters, spec, graph, statistics)
+    }
+}
+
+/// A convolution of pictures stored pixel by pixel.
+///
+/// # Shapes
+/// - `x`: `[B H W, C_in]`, `parameters`: packed `[P]`; returns `[B H' W', C_out]`
+pub fn convolution(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ConvSpec>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::convolution(x, parameters, spec, workspace)
+    } else {
+        plain::convolution(x, parameters, spec)
+    }
+}
+
+/// The largest value of each window of pictures stored pixel by pixel.
+///
+/// # Shapes
+/// - `x`: `[B H W, C]`; returns `[B H' W', C]`
+pub fn max_pool(x: Tensor<2>, spec: PoolSpec) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::max_pool(x, spec)
+    } else {
+        plain::max_pool(x, spec)
+    }
+}
+
+/// `A x` for a sparse matrix that is not learned: rows taken by index, sums over neighbors, Laplacians.
+///
+/// # Shapes
+/// - `matrix`: `[E, R]`, `x`: `[R, C]`; returns `[E, C]`
+pub fn sparse_product(matrix: &Arc<SparseMatrix>, x: Tensor<2>) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::sparse_product(matrix, x)
+    } else {
+        plain::sparse_product(matrix, x)
+    }
+}
+
+/// Layer normalization of each row.
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R, C]`
+pub fn layer_norm(x: Tensor<2>, parameters: Tensor<1>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::layer_norm(x, parameters, workspace)
+    } else {
+        plain::layer_norm(x, parameters)
+    }
+}
+
+/// A function of each value alone.
+///
+/// # Shapes
+/// - `x`: `[R, C]`; returns `[R, C]`
+pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::activate(x, f)
+    } else {
+        plain::activate(x, f)
+    }
+}
+
+/// Multi-head attention of each jet's queries to its own keys; a query without keys gives zeros.
+///
+/// # Shapes
+/// - queries `[R_q, H D]`, keys and values `[R_k, H D]`; `bias`: `[P, H]` for the `P = sum n_q n_k` pairs, a jet's
+///   queries before its keys
+/// - returns `[R_q, H D]`
+pub fn attention(
+    inputs: [Tensor<2>; 3],
+    bias: Option<Tensor<2>>,
+    spec: AttentionSpec,
+    queries: &Segments,
+    keys: &Segments,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&inputs[0].device()) {
+        fused::attention::attention(inputs, bias, spec, queries, keys, workspace)
+    } else {
+        plain::attention(inputs, bias, spec, queries, keys)
     }
 }
 

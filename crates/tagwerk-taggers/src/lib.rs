@@ -17,6 +17,7 @@
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
 
+mod cnn;
 mod context;
 mod data_config;
 mod efn;
@@ -24,7 +25,9 @@ mod error;
 mod landscape;
 mod memory;
 mod network;
+mod nsubjettiness;
 mod particlenet;
+mod pcnn;
 mod pfn;
 pub mod registry;
 mod run;
@@ -32,6 +35,7 @@ mod settings;
 mod tagger;
 mod topodnn;
 
+pub use cnn::{Cnn, CnnConfig};
 pub use context::Context;
 pub use data_config::{DataConfig, SAMPLE};
 pub use efn::EfnConfig;
@@ -40,7 +44,9 @@ pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
 pub use network::{Network, NetworkLearner};
+pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
+pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
 pub use run::{RunConfig, RunResult, resume, score, train};
 pub use tagger::Tagger;

@@ -76,6 +76,62 @@ pub fn vectors(tagger: &'static str, view: &View, width: usize, device: &Device)
     }
 }
 
+/// Pictures of `C` channels as rows of pixels `[B H W, C]`, and their number.
+///
+/// # Errors
+/// A view that is no picture of this size.
+pub fn pictures(
+    tagger: &'static str,
+    view: &View,
+    [h, w]: [usize; 2],
+    channels: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, usize), TaggerError> {
+    let pixels = h * w;
+    match view {
+        View::Dense(DenseView { shape, values }) if shape.iter().product::<usize>() == pixels * channels => {
+            let jets = values.len() / (pixels * channels);
+            let data = TensorData::new(values.clone(), [jets * pixels, channels]);
+            Ok((Tensor::from_data(data, device), jets))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "a picture a jet",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Jagged rows as sequences of `length`, zeros at the end and what is longer cut off: `[B L, C]`, and their number.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub fn padded_sequences(
+    tagger: &'static str,
+    view: &View,
+    width: usize,
+    length: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, usize), TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == width => {
+            let mut values = vec![0.0; v.len() * length * width];
+            for (b, sequence) in values.chunks_exact_mut(length * width).enumerate() {
+                let rows = v.range(b);
+                let rows = rows.start..rows.end.min(rows.start + length);
+                sequence[..rows.len() * width].copy_from_slice(&v.rows[rows.start * width..rows.end * width]);
+            }
+            let data = TensorData::new(values, [v.len() * length, width]);
+            Ok((Tensor::from_data(data, device), v.len()))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged constituents",
+            found: describe(other),
+        }),
+    }
+}
+
 fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),

@@ -1,8 +1,11 @@
 //! All taggers by name.
 
+use crate::cnn::CnnConfig;
 use crate::efn::EfnConfig;
 use crate::error::TaggerError;
+use crate::nsubjettiness::NsubjettinessConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
+use crate::pcnn::PcnnConfig;
 use crate::pfn::PfnConfig;
 use crate::settings::config_of;
 use crate::tagger::Tagger;
@@ -16,6 +19,16 @@ type Build = fn(&toml::Table) -> Result<Box<dyn Tagger>, TaggerError>;
 /// Name and constructor of each tagger, in the order of listings.
 const REGISTRY: &[(&str, Build)] = &[
     ("topodnn", |t| Ok(Box::new(config_of::<TopoDnnConfig>("topodnn", t)?))),
+    ("cnn", |t| Ok(Box::new(config_of::<CnnConfig>("cnn", t)?))),
+    ("nsub6", |t| {
+        // The settings are laid over those of six bodies.
+        let mut settings = toml::Table::new();
+        settings.insert("bodies".into(), toml::Value::Integer(6));
+        settings.extend(t.clone());
+        Ok(Box::new(config_of::<NsubjettinessConfig>("nsub6", &settings)?))
+    }),
+    ("nsub8", |t| Ok(Box::new(config_of::<NsubjettinessConfig>("nsub8", t)?))),
+    ("pcnn", |t| Ok(Box::new(config_of::<PcnnConfig>("pcnn", t)?))),
     ("efn", |t| Ok(Box::new(config_of::<EfnConfig>("efn", t)?))),
     ("pfn", |t| Ok(Box::new(config_of::<PfnConfig>("pfn", t)?))),
     ("particlenet", |t| {
@@ -90,6 +103,10 @@ mod tests {
     fn parameter_counts_are_the_published_architectures() {
         let expected = [
             ("topodnn", 59_323),
+            ("cnn", 609_666),
+            ("nsub6", 56_302),
+            ("nsub8", 57_502),
+            ("pcnn", 348_400),
             ("efn", 82_358),
             ("pfn", 82_458),
             ("particlenet", 366_160),
