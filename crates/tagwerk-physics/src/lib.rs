@@ -43,6 +43,7 @@ mod error;
 mod fill;
 mod four_vector;
 mod image;
+mod jet_blocks;
 mod kinematic_features;
 mod lda_vocabulary;
 mod lda_words;
