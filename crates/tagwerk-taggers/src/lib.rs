@@ -31,6 +31,7 @@ mod general;
 mod graph;
 mod graphnet;
 mod landscape;
+mod lstm_resnet;
 mod memory;
 mod network;
 mod nsubjettiness;
@@ -59,6 +60,7 @@ pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
+pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
 pub use network::{Network, NetworkLearner};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
