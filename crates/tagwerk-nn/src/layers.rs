@@ -7,6 +7,8 @@ mod dense;
 mod dropout;
 mod edge_conv;
 mod layer_norm;
+mod lstm;
+mod prelu;
 mod running;
 mod standardize;
 
@@ -17,6 +19,8 @@ pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
 pub use layer_norm::LayerNorm;
+pub use lstm::{Lstm, LstmConfig};
+pub use prelu::PRelu;
 pub use running::Running;
 pub use standardize::Standardize;
 

@@ -390,6 +390,13 @@ fn row_operations_agree_with_plain_ops() {
     for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
         assert!(distance(&a, &b) < 1e-5, "layer norm");
     }
+    let slopes = vector(5 * 19, 4);
+    let places: Arc<Vec<u32>> = Arc::new((0..37u32).map(|i| i * i % 5).collect());
+    let fused = value_and_gradients(&x[0], &slopes, |x, a| ops::prelu(x, a, &places, &workspace));
+    let plain = value_and_gradients(&x[0], &slopes, |x, a| plain::prelu(x, a, &places));
+    for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+        assert!(distance(&a, &b) < 1e-5, "learned slopes");
+    }
     let columns: Vec<u32> = (0..90u32).map(|i| i * i % 37).collect();
     let offsets: Vec<usize> = (0..=30).map(|r| (3 * r + r % 2).min(90)).chain([90]).collect();
     let weights = Some(values(90, 3));
