@@ -10,6 +10,7 @@
 //! | pictures | [`image_view`] | CNN, ResNeXt |
 //! | 3M - 4 values of N-subjettiness, pT, mass | [`m_body_view`] | dense networks |
 //! | 1000 energy flow polynomials | [`efp_view`] | linear discriminants |
+//! | twenty classic observables | [`high_level_view`] | boosted trees |
 //! | declustering trees | [`treenin_view`] | recursive networks |
 //! | declusterings in the Lund plane | [`lund_view`] | sequences and graphs |
 //! | pairs of constituents | [`pair_features_view`] | transformers |
@@ -45,6 +46,7 @@ mod error;
 mod features;
 mod fill;
 mod four_vector;
+mod high_level_view;
 mod image;
 mod jet_blocks;
 mod kinematic_features;
@@ -73,6 +75,7 @@ pub use energy_flow_view::{PfnPreprocessing, pfn_view};
 pub use error::PhysicsError;
 pub use features::{FeatureColumn, FeatureKind, FeaturePlan, FeatureSet, FeatureTable, FeatureValues, LundCounts};
 pub use four_vector::{FourVector, MAX_RAPIDITY, wrap_phi};
+pub use high_level_view::{HIGH_LEVEL_OBSERVABLES, high_level_view};
 pub use image::{ImageConfig, ImageFrame, ImageIntensity, image_view};
 pub use kinematic_features::{
     KINEMATIC_FEATURES, PART_STANDARDIZATION, Standardization, particlenet_view, standardize,

@@ -18,6 +18,9 @@ use tagwerk_nn::kernels::gemm::{Mat, matmul};
 use tagwerk_taggers::{Device, Tagger, registry};
 use tagwerk_train::{Batch, Examples, InMemory, Learner, Order, Update, resident_bytes};
 
+/// Taggers that are no network, and the one that reads no jets.
+const FITTED: [&str; 4] = ["lda", "efp", "bdt", "goat"];
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let option = |name: &str| {
@@ -32,7 +35,13 @@ fn main() {
         None => JetDataset::sample().expect("the sample"),
     };
     let wanted: Vec<String> = option("--taggers").map_or_else(
-        || registry::names().map(String::from).collect(),
+        // Steps of the others collect, and have no floor.
+        || {
+            registry::names()
+                .filter(|name| !FITTED.contains(name))
+                .map(String::from)
+                .collect()
+        },
         |t| t.split(',').map(String::from).collect(),
     );
     let pool = rayon::ThreadPoolBuilder::new()

@@ -76,6 +76,36 @@ pub fn vectors(tagger: &'static str, view: &View, width: usize, device: &Device)
     }
 }
 
+/// A vector view of this width on the host: what learners without a tensor read.
+///
+/// # Errors
+/// A view that is no vector of this width.
+pub(crate) fn dense<'a>(tagger: &'static str, view: &'a View, width: usize) -> Result<&'a DenseView, TaggerError> {
+    match view {
+        View::Dense(view) if view.shape[..] == [width] => Ok(view),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "a vector a jet",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Jagged rows of this width on the host.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub(crate) fn jagged<'a>(tagger: &'static str, view: &'a View, width: usize) -> Result<&'a JaggedView, TaggerError> {
+    match view {
+        View::Jagged(view) if view.width == width => Ok(view),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged rows",
+            found: describe(other),
+        }),
+    }
+}
+
 /// Pictures of `C` channels as rows of pixels `[B H W, C]`, and their number.
 ///
 /// # Errors
@@ -168,6 +198,13 @@ impl<N: Network> NetworkLearner<N> {
             device: device.clone(),
             seed: training.seed,
         }
+    }
+}
+
+impl<N> NetworkLearner<N> {
+    /// The network.
+    pub(crate) fn network(&self) -> &N {
+        &self.network
     }
 }
 

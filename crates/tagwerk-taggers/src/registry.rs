@@ -1,15 +1,19 @@
 //! All taggers by name.
 
+use crate::bdt::BdtConfig;
 use crate::chebnet::ChebNetConfig;
 use crate::cnn::CnnConfig;
 use crate::cnn1d::Cnn1dConfig;
 use crate::cnn2d::Cnn2dConfig;
 use crate::efn::EfnConfig;
+use crate::efp::{Efp, EfpConfig};
 use crate::error::TaggerError;
 use crate::fcn::FcnConfig;
 use crate::gcn::GcnConfig;
 use crate::general::General;
+use crate::goat::GoatConfig;
 use crate::graphnet::GraphNetConfig;
+use crate::lda::LdaConfig;
 use crate::nsubjettiness::NsubjettinessConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
 use crate::pcnn::PcnnConfig;
@@ -47,6 +51,10 @@ const REGISTRY: &[(&str, Build)] = &[
             t,
         )?)))
     }),
+    ("lda", |t| Ok(Box::new(config_of::<LdaConfig>("lda", t)?))),
+    ("efp", |t| Ok(Box::new(Efp::from(config_of::<EfpConfig>("efp", t)?)))),
+    ("bdt", |t| Ok(Box::new(config_of::<BdtConfig>("bdt", t)?))),
+    ("goat", |t| Ok(Box::new(config_of::<GoatConfig>("goat", t)?))),
 ];
 
 type BuildGeneral = fn(&toml::Table) -> Result<Box<dyn General>, TaggerError>;
@@ -113,7 +121,8 @@ pub struct Listing {
     pub name: String,
     /// Kind of view.
     pub view: String,
-    /// Trained parameters of the published model as built here.
+    /// Trained parameters of the published model as built here; for taggers whose size the training jets decide, the most
+    /// there can be.
     pub parameters: usize,
     /// The numbers of the literature.
     pub published: Published,
@@ -154,6 +163,12 @@ mod tests {
             ("pfn", 82_458),
             ("particlenet", 366_160),
             ("particlenet-lite", 26_416),
+            // Two topics of all words that can be spelled; a trained one has the words that its training jets use.
+            ("lda", 172_800),
+            ("efp", 1000),
+            // 500 trees of at most 63 nodes.
+            ("bdt", 31_500),
+            ("goat", 34_962),
             ("fcn", 903_425),
             ("cnn1d", 142_415),
             ("cnn2d", 30_611),
