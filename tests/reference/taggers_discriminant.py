@@ -5,7 +5,7 @@ the first test jets of the sample), the 102 polynomials of at most five edges ('
 whose momenta are rounded to single precision, as jets are kept, and LinearDiscriminantAnalysis(solver="svd", tol=1e-12) on the values
   log_odds       rounded to single precision, as our view is
   log_odds_f64   not rounded: what the rounding costs
-  log_odds_cut   rounded, with tol=1e-4
+  log_odds_cut   rounded, with tol=1e-2, which leaves no direction that the rounding decides
 Writes data/taggers_discriminant.json, lists with one number a test jet.
 
 Usage: python taggers_discriminant.py      (needs energyflow, scikit-learn, numpy < 2, pyarrow)
@@ -47,7 +47,7 @@ def main():
     labels = table["label"].to_numpy()[FIT]
     columns = {}
     for name, kind, tol in (("log_odds", np.float32, 1e-12), ("log_odds_f64", np.float64, 1e-12),
-                            ("log_odds_cut", np.float32, 1e-4)):
+                            ("log_odds_cut", np.float32, 1e-2)):
         rounded = {key: v.astype(kind).astype(np.float64) for key, v in values.items()}
         fitted = LinearDiscriminantAnalysis(solver="svd", tol=tol).fit(rounded["fit"], labels)
         columns[name] = fitted.decision_function(rounded["score"])

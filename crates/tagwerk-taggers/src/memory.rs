@@ -328,8 +328,8 @@ mod tests {
                 .unwrap()
                 .byte_size() as f64;
             let ratio = demand.bytes[Part::Test as usize] as f64 / found;
-            // Trees and pairs grow faster than their jets: the mean jet says less of them.
-            assert!((0.6..2.0).contains(&ratio), "{name}: {ratio}");
+            // Trees and words grow otherwise than their jets: the mean jet says less of them.
+            assert!((0.6..4.0).contains(&ratio), "{name}: {ratio}");
         }
     }
 }

@@ -151,9 +151,11 @@ impl Case {
                 .map(|(b, a)| b - a)
                 .collect();
             let expected: Vec<f32> = gradient.values.iter().map(|g| g / (g.abs() + 1.0)).collect();
-            // f32 sums over some hundred rows, and a difference of weights of order 1.
+            // f32 sums over some hundred rows, and a difference of weights of order 1; where terms cancel, their rounding
+            // is that of the largest gradients beside.
+            let largest = expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
             assert_close(&moved, &expected, &format!("gradient of {name}"), |g| {
-                1e-6 + 2e-4 * g.abs()
+                1e-6 + 2e-4 * g.abs() + 1e-4 * largest
             });
         }
         self.assert_scores(learner.as_mut(), "smooth.log_odds");

@@ -147,7 +147,7 @@ fn gradients_of_the_general_taggers_agree_with_finite_differences() {
                 continue; // a shift before a normalization, a slope behind a ReLU: nothing but rounding
             }
             // Far enough that the loss changes by more than its rounding, near enough that few kinks are passed.
-            let h = 0.01 / expected.max(1.0);
+            let h = 0.001 / expected.max(1.0);
             let along = h / expected;
             let slope = (loss(tensor, &gradient, along) - loss(tensor, &gradient, -along)) / (2.0 * h);
             assert!(
