@@ -56,6 +56,8 @@ fn every_tagger_learns_within_a_few_epochs() {
             "efn" => 12,
             "fcn" => 12,
             "pfn" => 12,
+            "gcn" => 20,
+            "graphnet" => 10,
             name if FITTED.contains(&name) => 1,
             _ => 3,
         };
