@@ -120,7 +120,7 @@ fn gradients_of_the_general_taggers_agree_with_finite_differences() {
         let mut stepped = learner(name, input.as_ref());
         // Off the start, where biases and slopes are zero and an example without any signal sits on a kink.
         let mut before = saved(stepped.as_ref());
-        for (tensor, weights) in before.iter_mut().filter(|(tensor, _)| !tensor.contains("running")) {
+        for (_, weights) in before.iter_mut().filter(|(tensor, _)| !tensor.contains("running")) {
             let moves = numbers(weights.values.len() + 30);
             (weights.values.iter_mut().zip(&moves[30..])).for_each(|(w, by)| *w += 0.1 * by);
         }
