@@ -1,4 +1,4 @@
-"""The three views of a jet that the peers read, computed with numpy in double precision.
+"""The views of a jet that the peers read, computed with numpy in double precision.
 
 A jet is the list of its constituents (pt in GeV, eta, phi in radians, all massless), by falling pt. Sums over
 a jet (its four-vector, its pt-weighted center, its principal axis) run over *all* constituents of the file, at
@@ -9,6 +9,8 @@ most 200; afterwards the leading `width` constituents are kept and shorter jets 
 | `kinematic` | [B, width, 7]    | ParticleNet           |
 | `cloud`     | [B, width, 3]    | EFN, PFN              |
 | `topodnn`   | [B, 90]          | TopoDNN               |
+| `four-vectors` | [B, width, 4] | LoLa, LBN             |
+| `kt-tree`   | [B, 399, 8]      | TreeNiN               |
 
 Axes: `B` jets, `P` constituents after padding.
 """
@@ -176,11 +178,26 @@ def topodnn(jets: Jets) -> NDArray[np.float32]:
     return _stack([pt, eta, phi], mask, TOPODNN_CONSTITUENTS).reshape(len(jets), -1)
 
 
+def four_vectors(jets: Jets, width: int = WIDTH) -> NDArray[np.float32]:
+    """(E, px, py, pz) in GeV, [B, width, 4]."""
+    pt, eta, phi, mask = jets.padded()
+    return _stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], mask, width)
+
+
+def kt_tree(jets: Jets) -> NDArray[np.float32]:
+    """The kT tree of `tree_network.kt_trees`."""
+    import tree_network
+
+    return tree_network.kt_trees(jets)
+
+
 VIEWS: dict[str, Callable[[Jets], NDArray[np.float32]]] = {
     "kinematic": kinematic,
     "cloud": cloud,
     "cloud-rotated": cloud_rotated,
     "topodnn": topodnn,
+    "four-vectors": four_vectors,
+    "kt-tree": kt_tree,
 }
 
 

@@ -38,10 +38,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from lorentz import Lbn, Lola
+from tree_network import TreeNin, by_levels
 
 FAR = 1e9
 """Added to the coordinates of padded points so that they lie beyond every real neighbour."""
@@ -231,11 +235,16 @@ class ParticleNet(nn.Module):
         return self.head(points.sum(1) / count)
 
 
+def _as_it_is(view: Tensor) -> Any:
+    return view
+
+
 @dataclass(frozen=True)
 class Tagger:
     """A tagger: constructor (argument: masked), view, jets a training step, required number of parameters.
 
-    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB.
+    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB. `collate` makes
+    what the network reads of the view of a batch.
     """
 
     build: Callable[[bool], nn.Module]
@@ -243,6 +252,7 @@ class Tagger:
     batch: int
     parameters: int
     score_batch: int = 1_024
+    collate: Callable[[Tensor], Any] = _as_it_is
 
 
 def _particlenet(masked: bool) -> nn.Module:
@@ -261,6 +271,9 @@ TAGGERS: dict[str, Tagger] = {
     "pfn-rr": Tagger(Pfn, "cloud-rotated", 256, 82_458),
     "particlenet": Tagger(_particlenet, "kinematic", 64, 366_160, 64),
     "particlenet-lite": Tagger(_particlenet_lite, "kinematic", 64, 26_416),
+    "lbn": Tagger(lambda _: Lbn(), "four-vectors", 256, 705_302),
+    "lola": Tagger(lambda _: Lola(), "four-vectors", 128, 127_052),
+    "treenin": Tagger(lambda _: TreeNin(), "kt-tree", 128, 33_901, collate=by_levels),
 }
 
 

@@ -2,7 +2,7 @@
 
     python tests/reference/taggers_forward.py
 
-Needs numpy, pyarrow, torch and safetensors. The networks are those of `peers/models.py` with `masked=True`, where
+Needs numpy, pyarrow, torch, safetensors and fastjet. The networks are those of `peers/models.py` with `masked=True`, where
 padding enters nothing; widths are small so that the files are. Weights are random, and so are the normalizations'
 gammas (some negative), betas and running statistics. The batch is real jets of `samples/top_sample.parquet`, among
 them one cut to a single constituent, one cut to three (fewer than any block's k + 1) and, for the point clouds, one
@@ -13,7 +13,7 @@ views are those of `physics_views.py`.
 Writes data/taggers_forward/NAME/, one folder a case, all numbers f32 in our names and shapes (weights are [in, out]):
 
   weights.safetensors    what the network starts from
-  expected.safetensors   `rows`, `offsets` and `labels` of the batch;
+  expected.safetensors   `rows`, `offsets` and `labels` of the batch; of trees also `inner`, 1 for nodes with children;
                          `log_odds` [B] while scoring, `loss` [1] while training without dropout;
                          `gradient.*` of that loss; `adam.*`, weights and statistics after one step at 1e-3;
                          `smooth.log_odds`, scores after one step, instead, of an Adam with learning rate and epsilon 1,
@@ -34,8 +34,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path += [str(HERE), str(ROOT / "peers")]
 
+import features
+import lorentz
 import models
 import physics_views
+import tree_network
 
 torch.set_default_dtype(torch.float64)
 
@@ -67,16 +70,42 @@ VIEWS = {
     "topodnn": (lambda v: physics_views.topodnn(v).reshape(1, 90), 90),
     "cloud": (lambda v: physics_views.pfn(v, True), 3),
     "kinematic": (physics_views.particlenet, 7),
+    "four-vectors": (lambda v: v.T / 100.0, 4),
+    "four-vectors-gev": (lambda v: v.T, 4),
+    "kt-tree": (lambda v: tree(v), 8),
 }
 
 
+def tree(v):
+    """Nodes [R, 8] of the kT tree of one jet: features, and INNER or LEAF."""
+    e, px, py, pz = v
+    pt = np.hypot(px, py)
+    jet = features.Jets(pt, np.arcsinh(pz / pt), np.arctan2(py, px), np.array([0, len(pt)]), np.array([0]))
+    (nodes,) = tree_network.kt_trees(jet)
+    return nodes[nodes[:, 7] != tree_network.NOTHING]
+
+
+def forest(rows, offsets):
+    """Nodes [R, 8] of all jets by levels."""
+    x = padded(rows, offsets)
+    for b, nodes in enumerate(np.diff(offsets)):
+        x[b, nodes:, 7] = tree_network.NOTHING
+    return tree_network.by_levels(x)
+
+
+def read(view, v):
+    """Whether the tagger of a view can read a jet of constituents v as both sides do: an empty one has no vector for
+    TopoDNN, and a single massless one no rest frame: its gamma is the rounding of 1 - beta^2."""
+    return v.shape[1] > {"topodnn": 0}.get(view, -1) and (view != "four-vectors-gev" or v.shape[1] != 1)
+
+
 def batch(view):
-    """Rows [R, C] in f32, offsets [B + 1] and labels [B]; an empty jet has no vector for TopoDNN to read."""
+    """Rows [R, C] in f32, offsets [B + 1] and labels [B]."""
     compute, width = VIEWS[view]
     rows, labels = [np.zeros((0, width))], []
     lengths = [0]
     for v, label in jets():
-        if v.shape[1] > 0 or view != "topodnn":
+        if read(view, v):
             rows.append(compute(v) if v.shape[1] > 0 else rows[0])
             lengths.append(len(rows[-1]))
             labels.append(label)
@@ -117,6 +146,32 @@ def particlenet(blocks, hidden):
     return model, names | dense("hidden", [model.head[0]]) | dense("out", [model.head[3]])
 
 
+def treenin():
+    model = tree_network.TreeNin(hidden=6)
+    names = {"nodes.center": model.center, "nodes.scale": model.scale}
+    rows, _, _ = batch("kt-tree")
+    model.prepare(torch.from_numpy(rows).unsqueeze(0))
+    pairs = {f"nin_{kind}.{l}": layer for kind, pair in model.nin.items() for l, layer in enumerate(pair)}
+    for name, layer in {"inner": model.inner, "leaf": model.leaf, "combine": model.combine, **pairs}.items():
+        names |= {f"tree.{name}.weight": layer.weight, f"tree.{name}.bias": layer.bias}
+    return model, names | dense("head", model.head)
+
+
+def lola():
+    model = lorentz.Lola(12, 3, (10, 6), unit=1.0)
+    names = {"cola.weight": model.combine.weight, "lola.energy": model.energy}
+    names |= {f"lola.{name}": w for name, w in zip(("sum0", "sum1", "minimum0", "minimum1"), model.distance)}
+    return model, names | dense("dense", model.dense)
+
+
+def lbn():
+    model = lorentz.Lbn(10, 5, (12, 8))
+    names = {"particles.weight": model.particles, "frames.weight": model.frames}
+    for l, layer in enumerate(layer for layer in model.dense if isinstance(layer, torch.nn.Linear)):
+        names |= dense(f"dense{l}", [layer])
+    return model, names
+
+
 def dense(name, layers):
     linears = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
     return {f"{name}.{l}.{kind}": getattr(linear, kind) for l, linear in enumerate(linears) for kind in ("weight", "bias")}
@@ -132,6 +187,9 @@ CASES = {
     "efn": (lambda: flow(models.Efn(masked=True), 2), "cloud"),
     "pfn": (lambda: flow(models.Pfn(masked=True), 3), "cloud"),
     "particlenet": (lambda: particlenet([(3, (8, 8)), (5, (12, 37))], 10), "kinematic"),
+    "treenin": (treenin, "kt-tree"),
+    "lola": (lola, "four-vectors"),
+    "lbn": (lbn, "four-vectors-gev"),
     "particlenet-lite": (lambda: particlenet([(7, (32,) * 3), (7, (64,) * 3)], 128), "kinematic"),
 }
 
@@ -142,6 +200,9 @@ def start(build):
     draws = np.random.default_rng(20)
     ranges = {"gamma": (-0.5, 1.5), "running_mean": (-0.5, 0.5), "running_variance": (0.5, 2.0)}
     for name, tensor in names.items():
+        if name in ("nodes.center", "nodes.scale"):
+            tensor.copy_(tensor.float())
+            continue
         bound = (6.0 / sum(tensor.shape)) ** 0.5 if name.endswith("weight") else 0.3
         low, high = ranges.get(name.split(".")[-1], (-bound, bound))
         drawn = draws.uniform(low, high, tuple(tensor.shape)).astype(np.float32)
@@ -150,9 +211,10 @@ def start(build):
 
 
 def values(prefix, tensors):
-    """In our shapes; a linear layer of PyTorch holds [out, in]."""
-    arrays = {prefix + name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
-    return {name: np.ascontiguousarray(v.T if v.ndim == 2 else v) for name, v in arrays.items()}
+    """In our shapes; a linear layer of PyTorch holds [out, in], which the weights of LoLa are here too."""
+    arrays = {name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
+    turned = {name: v.T if v.ndim == 2 and not name.startswith("lola.") else v for name, v in arrays.items()}
+    return {prefix + name: np.ascontiguousarray(v) for name, v in turned.items()}
 
 
 def log_odds(model, x):
@@ -174,10 +236,12 @@ def step(build, x, labels, **settings):
 def main():
     for name, (build, view) in CASES.items():
         rows, offsets, labels = batch(view)
-        x, y = padded(rows, offsets), torch.from_numpy(labels)
+        x, y = (forest if view == "kt-tree" else padded)(rows, offsets), torch.from_numpy(labels)
         model, names = start(build)
         weights = values("", names)
         expected = {"rows": rows, "offsets": offsets, "labels": labels}
+        if view == "kt-tree":
+            expected |= {"rows": np.ascontiguousarray(rows[:, :7]), "inner": rows[:, 7]}
         expected = {key: array.astype(np.float32) for key, array in expected.items()}
         expected["log_odds"] = log_odds(model, x)
         smooth, _, loss = step(build, x, y, lr=1.0, eps=1.0)

@@ -23,6 +23,8 @@ mod data_config;
 mod efn;
 mod error;
 mod landscape;
+mod lbn;
+mod lola;
 mod memory;
 mod network;
 mod nsubjettiness;
@@ -34,6 +36,7 @@ mod run;
 mod settings;
 mod tagger;
 mod topodnn;
+mod treenin;
 
 pub use cnn::{Cnn, CnnConfig};
 pub use context::Context;
@@ -43,6 +46,8 @@ pub use error::{FailedTraining, FailedTrainings, TaggerError};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
+pub use lbn::{Lbn, LbnConfig, LbnPair, LbnSingle};
+pub use lola::{Lola, LolaConfig};
 pub use network::{Network, NetworkLearner};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
@@ -52,3 +57,4 @@ pub use run::{RunConfig, RunResult, resume, score, set_epochs, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;
+pub use treenin::{TreeNin, TreeNinConfig};

@@ -13,6 +13,7 @@ fn trained(tagger: &dyn Tagger, epochs: u64) -> Box<dyn Learner> {
     let jets = jets(Part::Train, 2000);
     let examples = InMemory::of_jets(&jets, tagger.view(&jets).unwrap()).unwrap();
     let mut learner = learner(tagger, 3);
+    learner.prepare(&examples).unwrap();
     let mut step = 0;
     for epoch in 0..epochs {
         let order = Order {

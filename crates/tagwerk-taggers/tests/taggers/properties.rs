@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use tagwerk_data::{Jets, Part};
 use tagwerk_physics::{JaggedView, View};
 use tagwerk_taggers::Tagger;
-use tagwerk_train::{Batch, Learner};
+use tagwerk_train::{Batch, InMemory, Learner};
 
 /// Taggers for which a jet is a set; TopoDNN reads its thirty leading constituents in order.
 const SETS: [&str; 4] = ["efn", "pfn", "particlenet", "particlenet-lite"];
@@ -20,6 +20,9 @@ const WEIGHTS: &str = "weights.safetensors";
 /// A learner after three steps on real jets: weights, moments and running statistics are no longer those of the start.
 fn trained(tagger: &dyn Tagger) -> Box<dyn Learner> {
     let mut learner = learner(tagger, 1);
+    let seen = jets(Part::Train, 30);
+    let examples = InMemory::of_jets(&seen, tagger.view(&seen).unwrap()).unwrap();
+    learner.prepare(&examples).unwrap();
     for step in 0..3 {
         let batch = batch(tagger, &jets(Part::Train, 30).slice(10 * step..10 * (step + 1)));
         learner.step(&batch, update(step as u64)).unwrap();
@@ -358,6 +361,11 @@ fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
     for (name, settings, key) in [
         ("topodnn", "hidden = [10, 0]".to_owned(), "hidden = [10, 0]"),
         ("topodnn", format!("hidden = [10, {huge}]"), "hidden = "),
+        ("treenin", "hidden = 0".to_owned(), "hidden = 0"),
+        ("lola", "constituents = 0".to_owned(), "constituents = 0"),
+        ("lola", "hidden = [0]".to_owned(), "hidden = [0]"),
+        ("lbn", "particles = 0".to_owned(), "particles = 0"),
+        ("lbn", "singles = []\npairs = []".to_owned(), "number of features = 0"),
         ("pfn", "phi = []".to_owned(), "phi = []"),
         ("pfn", "f = [0]".to_owned(), "f = [0]"),
         (
