@@ -12,12 +12,14 @@ constituents, and let padding pass through all formulas, as the originals do. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from layers import dense, glorot, linear
 
 MINKOWSKI = (1.0, -1.0, -1.0, -1.0)
 
@@ -29,17 +31,6 @@ def leading(x: Tensor, count: int, unit: float) -> Tensor:
     """The leading `count` four-momenta in the unit, component by component: [B, 4, count]."""
     kept = x[:, :count].transpose(1, 2) / unit
     return F.pad(kept, (0, count - kept.shape[2]))
-
-
-def glorot_chain(widths: Sequence[int], activation: Callable[[], nn.Module]) -> nn.Sequential:
-    """Dense layers, each but the last followed by the activation; biases start at zero."""
-    layers: list[nn.Module] = []
-    for n_in, n_out in pairwise(widths):
-        linear = nn.Linear(n_in, n_out)
-        nn.init.xavier_uniform_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, activation()]
-    return nn.Sequential(*layers[:-1])
 
 
 class Lola(nn.Module):
@@ -62,7 +53,7 @@ class Lola(nn.Module):
         for weight in (self.combine.weight, self.energy, *self.distance):
             nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
         self.metric = nn.Parameter(torch.tensor(MINKOWSKI), requires_grad=learned_metric)
-        self.dense = glorot_chain([7 * vectors, *hidden, 2], lambda: nn.ReLU(inplace=True))
+        self.dense = dense([7 * vectors, *hidden, 2], glorot)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, P, 4] -> [B, 2]."""
@@ -92,7 +83,9 @@ class Lbn(nn.Module):
             nn.init.normal_(weight, std=1.0 / particles)
         pairs = torch.triu_indices(particles, particles, 1)
         self.register_buffer("pairs", pairs, persistent=False)
-        self.dense = glorot_chain([4 * particles + pairs.shape[1], *hidden, 2], nn.ELU)
+        widths = [4 * particles + pairs.shape[1], *hidden, 2]
+        layers = [[linear(n_in, n_out, glorot), nn.ELU(inplace=True)] for n_in, n_out in pairwise(widths)]
+        self.dense = nn.Sequential(*[layer for pair in layers for layer in pair][:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, P, 4] -> [B, 2]."""
