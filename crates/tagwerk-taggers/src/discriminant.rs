@@ -253,7 +253,8 @@ impl WithinClass {
             waiting,
         };
         let k = found.factor_rows();
-        let fits = found.factor.len() == k * (2 * width + 1 - k) / 2 && found.waiting.len() % width.max(1) == 0;
+        let fits =
+            found.factor.len() == k * (2 * width + 1 - k) / 2 && found.waiting.len().is_multiple_of(width.max(1));
         // More rows than 2^48 do not fit on earth.
         if !fits || rows >= 1 << 48 || (rows == 0) != (found.factor.is_empty() && found.waiting.is_empty()) {
             return Err(arrays.fault(format!(

@@ -51,6 +51,47 @@ fn kept_trees_answer_as_the_library_does() {
     assert!(answers.len() > 100, "{} different answers only", answers.len());
 }
 
+/// arXiv:1603.02754, eq. 5: a leaf holds -G / (H + lambda), with G the sum of p - y and H that of p (1 - p); p is 1/2
+/// before the first tree.
+#[test]
+fn a_single_split_has_the_leaf_values_of_the_formula() {
+    let config = BdtConfig {
+        trees: 1,
+        learning_rate: 0.25,
+        depth: 1,
+        min_leaf_weight: 0.5,
+        l2: 2.0,
+        subsample: 1.0,
+        ..BdtConfig::default()
+    };
+    // Four background jets of small and six signal jets, four of large mass and two of small.
+    let masses = [10.0, 20.0, 30.0, 40.0, 110.0, 120.0, 130.0, 140.0, 5.0, 15.0];
+    let mut values = vec![0.0; masses.len() * WIDTH];
+    masses
+        .iter()
+        .enumerate()
+        .for_each(|(b, &mass)| values[b * WIDTH] = mass);
+    let labels: Vec<f32> = (0..10).map(|b| if b < 4 { 0.0 } else { 1.0 }).collect();
+    let batch = Batch {
+        view: DenseView::new(vec![WIDTH], values).unwrap().into(),
+        // So that both classes weigh the same.
+        weights: Some(labels.iter().map(|&y| if y > 0.5 { 1.0 } else { 1.5 }).collect()),
+        labels,
+        parameters: None,
+        rows: (0..10).collect(),
+    };
+    let mut learner = collected(&config, 1, &batch);
+    learner.end_epoch().unwrap();
+    let scores = learner.score(&batch).unwrap();
+    // Below: G = 1.5 * 4 / 2 - 2 / 2 = 2, H = (1.5 * 4 + 2) / 4 = 2. Above: G = -4 / 2, H = 4 / 4.
+    let (below, above) = (-0.25 * 2.0 / (2.0 + 2.0), 0.25 * 2.0 / (1.0 + 2.0));
+    for (b, score) in scores.iter().enumerate() {
+        let expected = if (4..8).contains(&b) { above } else { below };
+        assert!((score - expected).abs() < 1e-6, "jet {b}: {score}, expected {expected}");
+    }
+    assert_eq!(learner.parameter_count(), 3);
+}
+
 #[test]
 fn the_seed_decides_the_trees_and_the_number_of_threads_does_not() {
     // 6,000 jets: the library's sums over jets are cut into several tasks.
