@@ -64,7 +64,7 @@ fn check(name: &str, settings: &str) {
         let mut places: Vec<usize> = (0..gradient.len()).filter(|&i| gradient[i].abs() > 1e-3).collect();
         places.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()));
         for &i in places.iter().take(EACH) {
-            let mut shifted = |by: f32| {
+            let shifted = |by: f32| {
                 let mut other = before.clone();
                 if let Some(tensor) = other.get_mut(tensor) {
                     tensor.values[i] += by;
