@@ -8,6 +8,7 @@
 //! | (z, y, phi) a constituent | [`pfn_view`] | EFN, PFN |
 //! | ninety numbers | [`topodnn_view`] | TopoDNN |
 //! | pictures | [`image_view`] | CNN, ResNeXt |
+//! | four-momenta | [`four_vectors_view`] | LoLa, LBN |
 //! | 3M - 4 values of N-subjettiness, pT, mass | [`m_body_view`] | dense networks |
 //! | 1000 energy flow polynomials | [`efp_view`] | linear discriminants |
 //! | twenty classic observables | [`high_level_view`] | boosted trees |
@@ -46,6 +47,7 @@ mod error;
 mod features;
 mod fill;
 mod four_vector;
+mod four_vectors_view;
 mod high_level_view;
 mod image;
 mod jet_blocks;
@@ -75,6 +77,7 @@ pub use energy_flow_view::{PfnPreprocessing, pfn_view};
 pub use error::PhysicsError;
 pub use features::{FeatureColumn, FeatureKind, FeaturePlan, FeatureSet, FeatureTable, FeatureValues, LundCounts};
 pub use four_vector::{FourVector, MAX_RAPIDITY, wrap_phi};
+pub use four_vectors_view::four_vectors_view;
 pub use high_level_view::{HIGH_LEVEL_OBSERVABLES, high_level_view};
 pub use image::{ImageConfig, ImageFrame, ImageIntensity, image_view};
 pub use kinematic_features::{
@@ -87,7 +90,7 @@ pub use m_body_basis::{MBodyConfig, TauRatios, m_body_basis, m_body_view, tau_ra
 pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use observables::{JetObservables, jet_observables, jet_observables_with};
 pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view};
-pub use robust_scaler::RobustScaler;
+pub use robust_scaler::{RobustScaler, Take};
 pub use soft_drop::{GroomedJet, SoftDrop, SoftDropGroomer};
 pub use topodnn_view::{TOPODNN_CONSTITUENTS, TOPODNN_PT_SCALE, topodnn_view};
 pub use tree_features::{TREE_FEATURES, TREENIN_DEFINITION, node_features, treenin_view};

@@ -79,11 +79,13 @@ fn measure(
             .into();
         let batch_size = match name.as_str() {
             "topodnn" => 96,
-            "efn" | "pfn" => 256,
+            "efn" | "pfn" | "lbn" => 256,
+            "treenin" | "lola" => 128,
             _ => 64,
         };
         let examples = InMemory::of_jets(&jets, tagger.view(&jets).unwrap()).unwrap();
         let mut learner = tagger.learner(&tagger.training(), &Device::flex()).unwrap();
+        learner.prepare(&examples).unwrap();
         let order = Order {
             seed: 1,
             epoch: 0,
@@ -126,7 +128,9 @@ fn measure(
                 .iter()
                 .map(|b| match &b.view {
                     tagwerk_physics::View::Jagged(v) => v.row_count(),
-                    tagwerk_physics::View::Dense(_) | tagwerk_physics::View::Tree(_) => 0,
+                    // N leaves, N - 1 inner nodes.
+                    tagwerk_physics::View::Tree(v) => (v.nodes.row_count() + v.len()) / 2,
+                    tagwerk_physics::View::Dense(_) => 0,
                 })
                 .sum();
             rows as f64 / batches.iter().map(Batch::len).sum::<usize>() as f64

@@ -42,7 +42,9 @@ mod graph;
 mod graphnet;
 mod labels;
 mod landscape;
+mod lbn;
 mod lda;
+mod lola;
 mod lstm_resnet;
 mod memory;
 mod network;
@@ -55,6 +57,7 @@ mod run;
 mod settings;
 mod tagger;
 mod topodnn;
+mod treenin;
 
 pub use bdt::BdtConfig;
 pub use chebnet::{ChebNet, ChebNetConfig};
@@ -75,7 +78,9 @@ pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
+pub use lbn::{Lbn, LbnConfig, LbnPair, LbnSingle};
 pub use lda::LdaConfig;
+pub use lola::{Lola, LolaConfig};
 pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
 pub use network::{Network, NetworkLearner};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
@@ -86,3 +91,4 @@ pub use run::{RunConfig, RunResult, parameter_count, resume, score, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;
+pub use treenin::{TreeNin, TreeNinConfig};

@@ -162,6 +162,41 @@ pub fn padded_sequences(
     }
 }
 
+/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each jet
+/// its energies, then its momenta along x, y and z.
+///
+/// # Errors
+/// A view that is not jagged, or of another width than four.
+pub fn four_vectors(
+    tagger: &'static str,
+    view: &View,
+    length: usize,
+    device: &Device,
+) -> Result<Tensor<2>, TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == 4 => {
+            let mut values = vec![0.0; 4 * v.len() * length];
+            for (b, columns) in values.chunks_exact_mut(4 * length).enumerate() {
+                for (i, row) in v.jet(b).chunks_exact(4).take(length).enumerate() {
+                    for (c, component) in row.iter().enumerate() {
+                        columns[c * length + i] = *component;
+                    }
+                }
+            }
+            Ok(Tensor::from_data(
+                TensorData::new(values, [4 * v.len(), length]),
+                device,
+            ))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "four-momenta of constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// A view in words, for errors.
 pub(crate) fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),

@@ -13,7 +13,9 @@ use crate::gcn::GcnConfig;
 use crate::general::General;
 use crate::goat::GoatConfig;
 use crate::graphnet::GraphNetConfig;
+use crate::lbn::LbnConfig;
 use crate::lda::LdaConfig;
+use crate::lola::LolaConfig;
 use crate::nsubjettiness::NsubjettinessConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
 use crate::pcnn::PcnnConfig;
@@ -21,6 +23,7 @@ use crate::pfn::PfnConfig;
 use crate::settings::config_of;
 use crate::tagger::Tagger;
 use crate::topodnn::TopoDnnConfig;
+use crate::treenin::TreeNinConfig;
 use serde::Serialize;
 use tagwerk_nn::Device;
 use tagwerk_stats::Published;
@@ -39,7 +42,10 @@ const REGISTRY: &[(&str, Build)] = &[
         Ok(Box::new(config_of::<NsubjettinessConfig>("nsub6", &settings)?))
     }),
     ("nsub8", |t| Ok(Box::new(config_of::<NsubjettinessConfig>("nsub8", t)?))),
+    ("treenin", |t| Ok(Box::new(config_of::<TreeNinConfig>("treenin", t)?))),
     ("pcnn", |t| Ok(Box::new(config_of::<PcnnConfig>("pcnn", t)?))),
+    ("lbn", |t| Ok(Box::new(config_of::<LbnConfig>("lbn", t)?))),
+    ("lola", |t| Ok(Box::new(config_of::<LolaConfig>("lola", t)?))),
     ("efn", |t| Ok(Box::new(config_of::<EfnConfig>("efn", t)?))),
     ("pfn", |t| Ok(Box::new(config_of::<PfnConfig>("pfn", t)?))),
     ("particlenet", |t| {
@@ -158,7 +164,10 @@ mod tests {
             ("cnn", 609_666),
             ("nsub6", 56_302),
             ("nsub8", 57_502),
+            ("treenin", 33_901),
             ("pcnn", 348_400),
+            ("lbn", 705_302),
+            ("lola", 127_052),
             ("efn", 82_358),
             ("pfn", 82_458),
             ("particlenet", 366_160),

@@ -6,11 +6,15 @@
 // Burn slices one dimension with an array of one range.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod lorentz;
 mod picture;
 mod rows;
+mod tree;
 
+pub use lorentz::{lorentz, pair_products};
 pub use picture::{convolution, max_pool};
 pub use rows::{activate, attention, layer_norm, prelu, sparse_product};
+pub use tree::tree_embedding;
 
 use super::AdamStep;
 use crate::kernels::chain::ChainSpec;

@@ -7,7 +7,7 @@
 use crate::support::tensors::{self, Values};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tagwerk_physics::{DenseView, JaggedView, View};
+use tagwerk_physics::{DenseView, JaggedView, TreeView, View};
 use tagwerk_taggers::{
     Cnn2dConfig, Device, Graph, Input, LstmResNetConfig, Network, NetworkLearner, Pooling, StageConfig, registry,
 };
@@ -81,9 +81,16 @@ impl Case {
             "image" => DenseView::new(vec![1, width.isqrt(), width.isqrt()], rows.values)
                 .unwrap()
                 .into(),
-            _ => {
+            kind => {
                 let offsets = self.expected("offsets").iter().map(|&at| at as usize).collect();
-                JaggedView::new(width, rows.values, offsets).unwrap().into()
+                let rows = JaggedView::new(width, rows.values, offsets).unwrap();
+                match kind {
+                    "tree" => {
+                        let inner = self.expected("inner").iter().map(|&inner| inner > 0.5).collect();
+                        TreeView::new(rows, inner).unwrap().into()
+                    }
+                    _ => rows.into(),
+                }
             }
         };
         let labels = self.expected("labels").to_vec();
@@ -229,6 +236,21 @@ fn efn_agrees_with_pytorch() {
 #[test]
 fn pfn_agrees_with_pytorch() {
     Case::new("pfn", "phi = [16, 20, 36]\nf = [16, 8]").run();
+}
+
+#[test]
+fn treenin_agrees_with_pytorch() {
+    Case::new("treenin", "hidden = 6").run();
+}
+
+#[test]
+fn lola_agrees_with_pytorch() {
+    Case::new("lola", "constituents = 12\ncombinations = 3\nhidden = [10, 6]").run();
+}
+
+#[test]
+fn lbn_agrees_with_pytorch() {
+    Case::new("lbn", "constituents = 10\nparticles = 5\nhidden = [12, 8]").run();
 }
 
 #[test]

@@ -431,6 +431,11 @@ fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
     for (name, settings, key) in [
         ("topodnn", "hidden = [10, 0]".to_owned(), "hidden = [10, 0]"),
         ("topodnn", format!("hidden = [10, {huge}]"), "hidden = "),
+        ("treenin", "hidden = 0".to_owned(), "hidden = 0"),
+        ("lola", "constituents = 0".to_owned(), "constituents = 0"),
+        ("lola", "hidden = [0]".to_owned(), "hidden = [0]"),
+        ("lbn", "particles = 0".to_owned(), "particles = 0"),
+        ("lbn", "singles = []\npairs = []".to_owned(), "number of features = 0"),
         ("pfn", "phi = []".to_owned(), "phi = []"),
         ("pfn", "f = [0]".to_owned(), "f = [0]"),
         (

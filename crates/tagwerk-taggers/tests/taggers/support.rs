@@ -28,6 +28,7 @@ pub fn tagger(name: &str) -> Box<dyn Tagger> {
         "particlenet" => {
             "hidden = 64\nblocks = [{k = 16, widths = [16, 16, 16]}, {k = 16, widths = [32, 32, 32]}, {k = 16, widths = [64, 64, 64]}]"
         }
+        "lbn" => "constituents = 40\nparticles = 16\nhidden = [60, 60]",
         "cnn" => "stages = [[16, 12], [12, 12]]\nhidden = [32, 32]",
         "fcn" => "hidden = [64, 64, 64, 64]",
         "graphnet" => "dense = [32, 32]\ngraph = [32, 32]\nhead = [32, 32]",
