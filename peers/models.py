@@ -19,7 +19,8 @@ return logits: [B, 2] (QCD, top), or [B, 1] for TopoDNN.
 | part             | arXiv:2202.03772 |  2,141,134 | PyTorch's own                | cross entropy        |
 | lorentznet       | arXiv:2201.08187 |    224,072 | PyTorch's own                | cross entropy        |
 
-The last five are in `convolutional.py`, `particle_transformer.py` and `lorentznet.py`.
+CNN, P-CNN and ResNeXt are in `convolutional.py`, the Particle Transformer in `particle_transformer.py`, LorentzNet in
+`lorentznet.py`, TreeNiN in `tree_network.py`, LoLa and LBN in `lorentz.py`.
 
 Glorot uniform draws from +-sqrt(6 / (fan_in + fan_out)), He uniform from +-sqrt(6 / fan_in). All biases start
 at zero. Batch normalisation: scale 1, shift 0, eps 1e-5; running averages start at mean 0, variance 1 and move by
@@ -52,6 +53,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +63,8 @@ import convolutional
 import lorentznet
 import particle_transformer
 from layers import dense, glorot, he, linear
+from lorentz import Lbn, Lola
+from tree_network import TreeNin, by_levels
 
 FAR = 1e9
 """Added to the coordinates of padded points so that they lie beyond every real neighbour."""
@@ -241,11 +245,16 @@ class ParticleNet(nn.Module):
         return self.head(points.sum(1) / count)
 
 
+def _as_it_is(view: Tensor) -> Any:
+    return view
+
+
 @dataclass(frozen=True)
 class Tagger:
     """A tagger: constructor (argument: masked), view, jets a training step, required number of parameters.
 
-    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB.
+    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB. `collate` makes
+    what the network reads of the view of a batch.
     """
 
     build: Callable[[bool], nn.Module]
@@ -253,6 +262,7 @@ class Tagger:
     batch: int
     parameters: int
     score_batch: int = 1_024
+    collate: Callable[[Tensor], Any] = _as_it_is
 
 
 def _particlenet(masked: bool) -> nn.Module:
@@ -280,6 +290,9 @@ TAGGERS: dict[str, Tagger] = {
         lambda masked: particle_transformer.ParticleTransformer(masked=masked), "standardized", 64, 2_141_134, 64
     ),
     "lorentznet": Tagger(lambda masked: lorentznet.LorentzNet(split=masked), "four-vectors-200", 32, 224_072, 32),
+    "lbn": Tagger(lambda _: Lbn(), "four-vectors", 256, 705_302),
+    "lola": Tagger(lambda _: Lola(), "four-vectors", 128, 127_052),
+    "treenin": Tagger(lambda _: TreeNin(), "kt-tree", 128, 33_901, collate=by_levels),
 }
 
 

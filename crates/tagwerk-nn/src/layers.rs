@@ -3,30 +3,40 @@
 mod attention;
 mod batch_norm;
 mod block;
+mod combinations;
 mod convolution;
 mod dense;
 mod dropout;
 mod edge_conv;
 mod layer_norm;
+mod lorentz;
 mod lorentz_edge;
+mod lstm;
 mod pair_embedding;
+mod prelu;
 mod row_chain;
 mod running;
 mod standardize;
+mod tree_embedding;
 
 pub use attention::Attention;
 pub use batch_norm::BatchNorm;
-pub use block::{Block, Entry, Init};
+pub use block::{Block, Entry, Init, MAX_PARAMETERS};
+pub use combinations::{Combinations, CombinationsConfig};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
 pub use layer_norm::LayerNorm;
+pub use lorentz::{Lorentz, LorentzConfig};
 pub use lorentz_edge::{LorentzEdge, LorentzEdgeConfig};
+pub use lstm::{Lstm, LstmConfig};
 pub use pair_embedding::{PairEmbedding, PairEmbeddingConfig};
+pub use prelu::PRelu;
 pub use row_chain::{RowChain, RowChainConfig};
 pub use running::Running;
 pub use standardize::Standardize;
+pub use tree_embedding::{TreeEmbedding, TreeEmbeddingConfig};
 
 use burn::tensor::Device;
 

@@ -19,7 +19,8 @@ pub struct AdamConfig {
     pub weight_decay: f64,
     /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default true.
     pub decay_biases: bool,
-    /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default true.
+    /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default
+    /// true.
     pub decoupled: bool,
     /// Whether the rate is rectified in the first steps (RAdam, arXiv:1908.03265). Default false.
     pub rectified: bool,
@@ -113,20 +114,22 @@ impl Adam {
         let gradients: Vec<Option<Tensor<1>>> = blocks(network)
             .map(|block| block.leaf().grad_remove(&mut gradients))
             .collect();
-        let mut squares = 0.0;
-        for (block, gradient) in blocks(network).zip(&gradients) {
-            let Some(gradient) = gradient else { continue };
-            let sum = ops::square_sum(gradient);
-            if !sum.is_finite() {
-                return Err(NnError::Gradient {
-                    block: block.name().to_string(),
-                });
-            }
-            squares += sum;
+        let present: Vec<Tensor<1>> = gradients.iter().flatten().cloned().collect();
+        let sums = ops::square_sums(&present);
+        // The copies share their memory, which the update wants for itself.
+        drop(present);
+        let with_gradient = blocks(network)
+            .zip(&gradients)
+            .filter(|(_, gradient)| gradient.is_some());
+        if let Some(((block, _), _)) = with_gradient.zip(&sums).find(|(_, sum)| !sum.is_finite()) {
+            return Err(NnError::Gradient {
+                block: block.name().to_string(),
+            });
         }
         if self.config.lookahead.is_some() && self.slow.is_empty() {
             self.slow = blocks(network).map(|block| block.leaf().clone().inner()).collect();
         }
+        let squares: f64 = sums.iter().sum();
         self.steps += 1;
         for part in network.parts_mut() {
             if let PartMut::Running(running) = part {
@@ -314,7 +317,10 @@ mod tests {
         ] {
             let found = stepped(config, vec![2], steps);
             for (found, expected) in found.iter().zip(expected) {
-                assert!((f64::from(*found) - expected).abs() < 3e-6, "{steps}: {found}, expected {expected}");
+                assert!(
+                    (f64::from(*found) - expected).abs() < 3e-6,
+                    "{steps}: {found}, expected {expected}"
+                );
             }
         }
     }
@@ -334,7 +340,10 @@ mod tests {
             let (none, all, matrices) = (run(0.0, true), run(0.5, true), run(0.5, false));
             // 1 - rate decay, as one product and as a difference.
             let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-            assert!(near(&matrices[..6], &all[..6]) && matrices[6..] == none[6..], "{decoupled}");
+            assert!(
+                near(&matrices[..6], &all[..6]) && matrices[6..] == none[6..],
+                "{decoupled}"
+            );
             assert_ne!(all[6..], none[6..]);
         }
     }

@@ -9,14 +9,19 @@ mod support;
 use proptest::prelude::*;
 use std::sync::Arc;
 use support::{
-    agree, assert_near, assert_slopes, device, distance, matrix, numbers, segments, value_and_gradients, values, vector,
-    with_gradients,
+    agree, assert_near, assert_slopes, device, distance, matrix, numbers, segments, value_and_gradients, values,
+    vector, with_gradients,
 };
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::ops::{self, Activation, AdamStep, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain};
 use tagwerk_nn::{Segments, Tensor, TensorData};
+
+#[path = "agreement/lorentz.rs"]
+mod lorentz;
+#[path = "agreement/tree.rs"]
+mod tree;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
@@ -271,6 +276,13 @@ fn row_operations_agree_with_plain_ops() {
     let plain = value_and_gradients(&x[0], &p, plain::layer_norm);
     for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
         assert!(distance(&a, &b) < 1e-5, "layer norm");
+    }
+    let slopes = vector(5 * 19, 4);
+    let places: Arc<Vec<u32>> = Arc::new((0..37u32).map(|i| i * i % 5).collect());
+    let fused = value_and_gradients(&x[0], &slopes, |x, a| ops::prelu(x, a, &places, &workspace));
+    let plain = value_and_gradients(&x[0], &slopes, |x, a| plain::prelu(x, a, &places));
+    for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+        assert!(distance(&a, &b) < 1e-5, "learned slopes");
     }
     let columns: Vec<u32> = (0..90u32).map(|i| i * i % 37).collect();
     let offsets: Vec<usize> = (0..=30).map(|r| (3 * r + r % 2).min(90)).chain([90]).collect();

@@ -7,12 +7,13 @@
 mod support;
 
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::sync::Arc;
-use support::{assert_near, assert_slopes, device, distance, matrix, numbers, segments, values, vector, with_gradients};
-use tagwerk_nn::kernels::workspace::Workspace;
-use tagwerk_nn::ops::{
-    self, AttentionSpec, Drop, LorentzEdgeSpec, Map, PairSpec, Places, Residual, RowSpec, plain,
+use support::{
+    assert_near, assert_slopes, device, distance, matrix, numbers, segments, values, vector, with_gradients,
 };
+use tagwerk_nn::kernels::workspace::Workspace;
+use tagwerk_nn::ops::{self, AttentionSpec, Drop, LorentzEdgeSpec, Map, PairSpec, Places, Residual, RowSpec, plain};
 use tagwerk_nn::{Segments, Tensor};
 
 /// Number of scores of all jets and heads.
@@ -30,7 +31,11 @@ fn chains() -> [(&'static str, RowSpec); 4] {
     [
         (
             "embedding",
-            chain(&[7, 5, 9, 6], &[&[norm], &[gelu, norm], &[gelu, norm], &[gelu]], Residual::None),
+            chain(
+                &[7, 5, 9, 6],
+                &[&[norm], &[gelu, norm], &[gelu, norm], &[gelu]],
+                Residual::None,
+            ),
         ),
         ("projection", chain(&[6, 18], &[&[norm], &[]], Residual::None)),
         (
@@ -75,14 +80,30 @@ fn chains_with_maps_agree_with_plain_ops_with_and_without_dropout() {
             let inputs = inputs_of(&spec, rows);
             let p = spec.parameter_count();
             let fused = with_gradients(&inputs, |[x, o, w]| {
-                ops::row_chain(x, other(&spec, o), w.reshape([p]), &spec, keys.clone(), true, &Workspace::default())
+                ops::row_chain(
+                    x,
+                    other(&spec, o),
+                    w.reshape([p]),
+                    &spec,
+                    keys.clone(),
+                    true,
+                    &Workspace::default(),
+                )
             });
             let plain = with_gradients(&inputs, |[x, o, w]| {
                 plain::row_chain(x, other(&spec, o), w.reshape([p]), &spec, &keys)
             });
             assert_near(&fused, &plain, &format!("{name}, {rows} rows"));
             let [x, o, w] = inputs;
-            let scored = ops::row_chain(x, other(&spec, o), w.reshape([p]), &spec, keys, false, &Workspace::default());
+            let scored = ops::row_chain(
+                x,
+                other(&spec, o),
+                w.reshape([p]),
+                &spec,
+                keys,
+                false,
+                &Workspace::default(),
+            );
             assert_eq!(numbers(scored), fused.0, "{name}: what is kept changes the value");
         }
     }
@@ -147,15 +168,21 @@ fn the_embedding_of_pairs_agrees_with_plain_ops() {
             assert_eq!(a.count, b.count);
         }
         let scored = ops::pair_embedding_scoring(p.clone(), &features, &spec, &places, &statistics, &workspace);
-        assert!(distance(&numbers(scored), &numbers(value)) < 2e-5, "scoring with the batch's statistics");
-        let expected: Vec<_> = expected.into_iter().map(|mut s| {
-            s.mean.iter_mut().for_each(|m| *m += 0.3);
-            s
-        });
-        let expected = expected.collect::<Vec<_>>();
+        assert!(
+            distance(&numbers(scored), &numbers(value)) < 2e-5,
+            "scoring with the batch's statistics"
+        );
+        let mut expected = expected;
+        expected
+            .iter_mut()
+            .flat_map(|s| &mut s.mean)
+            .for_each(|mean| *mean += 0.3);
         let scored = ops::pair_embedding_scoring(p.clone(), &features, &spec, &places, &expected, &workspace);
         let plain = plain::pair_embedding(p, &features, &spec, &places, Some(&expected)).0;
-        assert!(distance(&numbers(scored), &numbers(plain)) < 2e-5, "scoring with other statistics");
+        assert!(
+            distance(&numbers(scored), &numbers(plain)) < 2e-5,
+            "scoring with other statistics"
+        );
     }
 }
 
@@ -165,8 +192,7 @@ fn jets_without_a_pair_have_an_empty_bias() {
     let (features, places) = pairs(&jets);
     let spec = Arc::new(PairSpec::new(vec![4, 6, 3]));
     let p = vector(spec.parameter_count(), 1).require_grad();
-    let (bias, statistics) =
-        ops::pair_embedding_training(p.clone(), &features, &spec, &places, &Workspace::default());
+    let (bias, statistics) = ops::pair_embedding_training(p.clone(), &features, &spec, &places, &Workspace::default());
     assert_eq!(bias.dims(), [1, 0]);
     assert!(statistics.iter().all(|s| s.count == 0));
     let gradients = bias.sum().backward();
@@ -232,10 +258,18 @@ proptest! {
 fn gradients_agree_with_finite_differences() {
     let workspace = Workspace::default();
     for (name, spec) in chains() {
-        let (spec, p) = (Arc::new(spec), spec.parameter_count());
+        let (p, spec) = (spec.parameter_count(), Arc::new(spec));
         assert_slopes(&inputs_of(&spec, 5), name, 3, false, |[x, o, w]| {
             // The residual enters, or all its slopes would be zero.
-            let y = ops::row_chain(x, other(&spec, o.clone()), w.reshape([p]), &spec, keys(&spec), true, &workspace);
+            let y = ops::row_chain(
+                x,
+                other(&spec, o.clone()),
+                w.reshape([p]),
+                &spec,
+                keys(&spec),
+                true,
+                &workspace,
+            );
             y + o * 0.1
         });
     }
@@ -261,9 +295,13 @@ fn gradients_agree_with_finite_differences() {
         let spec = lorentz_spec(moves);
         let n = spec.parameter_count();
         let jets = Segments::new(vec![0, 4, 4, 5, 12]).unwrap();
-        assert_slopes(&lorentz(&spec, 12, 1), "edges of a Lorentz block", 3, true, |[h, x, p]| {
-            ops::lorentz_edge_training([h, x], p.reshape([n]), &spec, &jets, &workspace).0
-        });
+        assert_slopes(
+            &lorentz(&spec, 12, 1),
+            "edges of a Lorentz block",
+            3,
+            true,
+            |[h, x, p]| ops::lorentz_edge_training([h, x], p.reshape([n]), &spec, &jets, &workspace).0,
+        );
     }
 }
 
@@ -284,20 +322,27 @@ fn the_same_bits_come_out_on_any_number_of_threads() {
             let inputs = [matrix(n, 7, 1), matrix(1, all, 2), lorentz(&edges, n, 3)[1].clone()];
             with_gradients(&inputs, |[x, p, v]| {
                 let workspace = Workspace::default();
-                let mut at = 0;
-                let mut next = |length: usize| {
-                    at += length;
-                    p.clone().slice([0..1, at - length..at]).reshape([length])
+                let at = Cell::new(0);
+                let next = |length: usize| {
+                    let from = at.replace(at.get() + length);
+                    p.clone().slice([0..1, from..from + length]).reshape([length])
                 };
-                let mut chain = |x: Tensor<2>, onto: Option<Tensor<2>>, spec: &Arc<RowSpec>| {
-                    ops::row_chain(x, onto, next(spec.parameter_count()), spec, keys(spec), true, &workspace)
+                let chain = |x: Tensor<2>, onto: Option<Tensor<2>>, spec: &Arc<RowSpec>| {
+                    ops::row_chain(
+                        x,
+                        onto,
+                        next(spec.parameter_count()),
+                        spec,
+                        keys(spec),
+                        true,
+                        &workspace,
+                    )
                 };
                 let x = chain(x, None, &embedding); // [R, 6]
                 let qkv = chain(x.clone(), None, &projection);
                 let drop = Some(Drop::new(0.1, [1, 2]));
-                let parameters = vector(pair_spec.parameter_count(), 5);
-                let (bias, _) =
-                    ops::pair_embedding_training(parameters, &features, &pair_spec, &places, &workspace);
+                let parameters = next(pair_spec.parameter_count());
+                let (bias, _) = ops::pair_embedding_training(parameters, &features, &pair_spec, &places, &workspace);
                 let y = ops::self_attention(qkv, Some(bias), attention, &jets, drop, &workspace);
                 let y = chain(chain(y, Some(x), &after), None, &dense); // [R, 6]
                 let h = y.slice([0..n, 0..5]);

@@ -1,4 +1,7 @@
-//! The four-momenta of the leading constituents as they are: the view of networks that know the Minkowski metric.
+//! The view of networks that know the Minkowski metric: the four-momenta of the leading constituents, as they are.
+//!
+//! Butter, Kasieczka, Plehn, Russell, "Deep-learned Top Tagging with a Lorentz Layer", arXiv:1707.08966; Erdmann, Geiser,
+//! Rath, Rieger, "Lorentz Boost Networks", arXiv:1812.09722. Neither centers, turns nor scales a jet.
 
 use crate::fill::fill_jagged;
 use crate::{JaggedView, PhysicsError, constituents};
@@ -33,9 +36,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_leading_momenta_come_in_the_unit_asked_for() {
+    fn leading_constituents_are_kept_in_the_unit_asked_for() {
         let mut jets = Jets::default();
-        jets.push(&[[50.0, 30.0, -40.0, 0.0], [13.0, 3.0, 4.0, 12.0], [1.0, 1.0, 0.0, 0.0]], 1, 0);
+        jets.push(
+            &[[50.0, 30.0, -40.0, 0.0], [13.0, 3.0, 4.0, 12.0], [1.0, 1.0, 0.0, 0.0]],
+            1,
+            0,
+        );
         jets.push(&[], 0, 1);
         let view = four_vectors_view(&jets, 2, 10.0).unwrap();
         assert_eq!(view.offsets, [0, 2, 2]);

@@ -3,7 +3,8 @@
 //! Qu, Li, Qian, "Particle Transformer for Jet Tagging", arXiv:2202.03772.
 
 use crate::{
-    JaggedView, KINEMATIC_FEATURES, PART_STANDARDIZATION, PhysicsError, four_vectors_view, particlenet_view, standardize,
+    JaggedView, KINEMATIC_FEATURES, PART_STANDARDIZATION, PhysicsError, four_vectors_view, particlenet_view,
+    standardize,
 };
 use tagwerk_data::Jets;
 
@@ -21,7 +22,10 @@ pub fn part_view(jets: &Jets, max_constituents: usize) -> Result<JaggedView, Phy
     let mut features = particlenet_view(jets, max_constituents)?;
     standardize(&mut features, &PART_STANDARDIZATION)?;
     let vectors = four_vectors_view(jets, max_constituents, 1.0)?;
-    let rows = features.rows.chunks_exact(features.width).zip(vectors.rows.chunks_exact(4));
+    let rows = features
+        .rows
+        .chunks_exact(features.width)
+        .zip(vectors.rows.chunks_exact(4));
     let rows = rows.flat_map(|(features, vector)| features.iter().chain(vector).copied());
     JaggedView::new(PART_COLUMNS, rows.collect(), features.offsets)
 }

@@ -119,7 +119,11 @@ fn unordered_pairs_are_the_lower_half_of_all_pairs() {
         let n = rows.range(b).len();
         for i in 0..n {
             for j in 0..=i {
-                assert_eq!(half.next().unwrap(), &all.jet(b)[4 * (i * n + j)..4 * (i * n + j) + 4], "{b} {i} {j}");
+                assert_eq!(
+                    half.next().unwrap(),
+                    &all.jet(b)[4 * (i * n + j)..4 * (i * n + j) + 4],
+                    "{b} {i} {j}"
+                );
             }
         }
     }

@@ -137,7 +137,10 @@ impl LorentzBlock {
     ) -> (Tensor<2>, Tensor<2>) {
         let (messages, x) = self.edge.forward(h.clone(), x, nodes, pass); // [N, C], [N, 4]
         let node = Tensor::cat(vec![h.clone(), messages, masses.clone()], 1); // [N, 2 C + 2]
-        let node = activate(self.norm.forward(self.first.forward(node, pass), pass), Activation::Relu);
+        let node = activate(
+            self.norm.forward(self.first.forward(node, pass), pass),
+            Activation::Relu,
+        );
         (h + self.second.forward(node, pass), x)
     }
 }
@@ -409,7 +412,10 @@ mod tests {
         }
         for beta in [[0.0, 0.0, 0.5], [0.5, 0.0, 0.0]] {
             let after = scores(|v| v.boosted(beta).unwrap(), false);
-            assert!(largest_change(&before, &after) > 1e-3, "{beta:?}: the beams are not seen");
+            assert!(
+                largest_change(&before, &after) > 1e-3,
+                "{beta:?}: the beams are not seen"
+            );
         }
     }
 }

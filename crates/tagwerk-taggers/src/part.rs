@@ -161,7 +161,12 @@ impl PartConfig {
         let mut maps = vec![vec![Map::Norm]];
         maps.extend(vec![vec![Map::Gelu, Map::Norm]; self.embed.len() - 1]);
         maps.push(vec![Map::Gelu]);
-        let embed = self.chain("embed".into(), [&[features], &self.embed[..]].concat(), maps, Residual::None);
+        let embed = self.chain(
+            "embed".into(),
+            [&[features], &self.embed[..]].concat(),
+            maps,
+            Residual::None,
+        );
         let head = self.chain("head".into(), vec![c, 2], vec![vec![Map::Norm], vec![]], Residual::None);
         let pairs = PairEmbeddingConfig {
             name: "pairs".into(),

@@ -322,10 +322,7 @@ pub fn backward(
         runs.iter().map(|r| span(pairs.keys, r, widths[1])),
     );
     let with_bias = if inputs.bias.is_some() { spec.heads } else { 0 };
-    let bias = partition::split_mut(
-        &mut gradients.bias,
-        runs.iter().map(|r| span(&offsets, r, with_bias)),
-    );
+    let bias = partition::split_mut(&mut gradients.bias, runs.iter().map(|r| span(&offsets, r, with_bias)));
     let tasks: Vec<_> = runs.iter().zip(first.into_iter().zip(second).zip(bias)).collect();
     partition::run(tasks, |(run, ((first, second), d_bias))| {
         let mut target = match inputs.source {
@@ -334,7 +331,11 @@ pub fn backward(
         };
         let mut scratch = Scratch::new(workspace, spec, longest_q, longest_k);
         let mut d_o = workspace.take(longest_q * spec.width);
-        let starts = [pairs.queries[run.start], pairs.keys[run.start], offsets[run.start] * spec.heads];
+        let starts = [
+            pairs.queries[run.start],
+            pairs.keys[run.start],
+            offsets[run.start] * spec.heads,
+        ];
         for jet in run.clone() {
             let jet = Jet::new(spec, inputs, pairs, &offsets, jet);
             if jet.is_empty() {
@@ -344,7 +345,16 @@ pub fn backward(
                 #[inline(always)]
                 || {
                     for h in 0..spec.heads {
-                        backward_head(&jet, spec, h, &mut scratch, &mut d_o, [out, logs, d_out], &mut target, starts);
+                        backward_head(
+                            &jet,
+                            spec,
+                            h,
+                            &mut scratch,
+                            &mut d_o,
+                            [out, logs, d_out],
+                            &mut target,
+                            starts,
+                        );
                         if jet.bias.is_some() {
                             let scores = jet.q.len() * jet.k.len();
                             let at = jet.first - starts[2] + h * scores;
@@ -391,11 +401,21 @@ fn backward_head(
         None => &scratch.s,
     };
     // d_v = W^T d_o with the weights W that are left of P.
-    matmul(&mut scratch.o, false, Mat::new(weights, n_q, n_k).t(), Mat::new(d_o, n_q, d));
+    matmul(
+        &mut scratch.o,
+        false,
+        Mat::new(weights, n_q, n_k).t(),
+        Mat::new(d_o, n_q, d),
+    );
     let (d_v, at) = target.of(2, c);
     put(d_v, &scratch.o, at, jet.k.start - starts[1], n_k, spec, h, 1.0);
     // d_s = W (d_o v^T) - P (d_o . o)
-    matmul(&mut scratch.d, false, Mat::new(d_o, n_q, d), Mat::new(&scratch.v, n_k, d).t());
+    matmul(
+        &mut scratch.d,
+        false,
+        Mat::new(d_o, n_q, d),
+        Mat::new(&scratch.v, n_k, d).t(),
+    );
     for (i, ds) in scratch.d.chunks_exact_mut(n_k).take(n_q).enumerate() {
         let o = &out[(jet.q.start + i) * c + h * d..][..d];
         let along = simd::dot(o, &d_o[i * d..][..d]);

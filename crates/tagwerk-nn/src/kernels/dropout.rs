@@ -30,7 +30,11 @@ impl Drop {
     /// 0 or `kept`, for the value at `place`.
     #[inline(always)]
     pub fn factor(self, place: u32, kept: f32) -> f32 {
-        if mix(place, self.key) < self.threshold { 0.0 } else { kept }
+        if mix(place, self.key) < self.threshold {
+            0.0
+        } else {
+            kept
+        }
     }
 }
 

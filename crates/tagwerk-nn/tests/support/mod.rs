@@ -165,4 +165,3 @@ pub fn assert_slopes<const N: usize>(
         );
     }
 }
-

@@ -58,7 +58,11 @@ fn gradients_of_part_and_lorentznet_agree_with_finite_differences() {
         let (mut checked, mut all) = (0, 0);
         for (tensor, start) in before.iter().filter(|(tensor, _)| !tensor.contains("running")) {
             all += 1;
-            let moved = start.values.iter().zip(&after[tensor].values).map(|(b, a)| f64::from(b - a));
+            let moved = start
+                .values
+                .iter()
+                .zip(&after[tensor].values)
+                .map(|(b, a)| f64::from(b - a));
             let gradient: Vec<f64> = moved.map(|moved| moved / (1.0 - moved.abs())).collect();
             let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
             if norm < 1e-3 {
@@ -79,6 +83,9 @@ fn gradients_of_part_and_lorentznet_agree_with_finite_differences() {
             );
             checked += 1;
         }
-        assert!(2 * checked > all, "{name}: only {checked} of {all} tensors have a gradient");
+        assert!(
+            2 * checked > all,
+            "{name}: only {checked} of {all} tensors have a gradient"
+        );
     }
 }

@@ -45,7 +45,12 @@ pub fn backward(
         saved,
         d_out,
         folded: Folded::new(&saved.near, &saved.far, [w_n, w_p], &map, workspace),
-        second: pad(&transposed(&parameters[spec.second()], c, c, workspace), c, width, workspace),
+        second: pad(
+            &transposed(&parameters[spec.second()], c, c, workspace),
+            c,
+            width,
+            workspace,
+        ),
         shift: pad(&transposed_shift(spec, parameters, workspace), c, width, workspace),
         sums: EdgeSums {
             c,
@@ -109,7 +114,16 @@ pub fn backward(
         walk.finish_vectors(&mut d_x, &groups, jets, &through, [&along_n, &along_p], workspace);
     }
     let [d_near, d_far] = walk.through_normalization(&z_near, &z_far, jets, &through, workspace);
-    let d_h = node_gradients(spec, parameters, h, &d_near, &d_far, wanted[0], &mut gradient, workspace);
+    let d_h = node_gradients(
+        spec,
+        parameters,
+        h,
+        &d_near,
+        &d_far,
+        wanted[0],
+        &mut gradient,
+        workspace,
+    );
     Gradients {
         parameters: gradient,
         h: d_h,
@@ -120,12 +134,7 @@ pub fn backward(
 /// The transpose of `W_3 diag(w_4)`, `[C, C]`: it takes the gradient of `phi_x` to the message.
 fn transposed_shift(spec: &LorentzEdgeSpec, parameters: &[f32], workspace: &Workspace) -> Buffer {
     let c = spec.hidden;
-    let mut buffer = transposed(
-        &parameters[spec.shift()],
-        if spec.moves { c } else { 0 },
-        c,
-        workspace,
-    );
+    let mut buffer = transposed(&parameters[spec.shift()], if spec.moves { c } else { 0 }, c, workspace);
     for (row, factor) in buffer.chunks_exact_mut(c).zip(&parameters[spec.factor()]) {
         row.iter_mut().for_each(|v| *v *= factor);
     }

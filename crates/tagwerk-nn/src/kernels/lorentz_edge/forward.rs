@@ -234,7 +234,10 @@ impl Walk<'_> {
             self.messages(message, hidden, scalars, n);
             let first = tile.rows.start - group.nodes.start;
             let out = &mut out[first * width..][..tile.rows.len() * width];
-            for (row, messages) in out.chunks_exact_mut(width).zip(message.chunks_exact(tile.degree() * wide)) {
+            for (row, messages) in out
+                .chunks_exact_mut(width)
+                .zip(message.chunks_exact(tile.degree() * wide))
+            {
                 for m in messages.chunks_exact(wide) {
                     row[..c].iter_mut().zip(m).for_each(|(o, m)| *o += m);
                 }

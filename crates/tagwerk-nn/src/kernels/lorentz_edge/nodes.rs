@@ -159,49 +159,52 @@ impl Walk<'_> {
         let weights = [spec.distance(), spec.product()].map(|r| &self.parameters[r]);
         // The gradient of scalar s of an edge is sum_c w_c (scale z + constant - slope y)_c, and y a sum of two nodes and
         // two scalars: all but z are numbers of nodes.
-        let sloped: [Vec<f32>; 2] =
-            weights.map(|w| w.iter().zip(&through.slope).map(|(w, s)| w * s).collect());
+        let sloped: [Vec<f32>; 2] = weights.map(|w| w.iter().zip(&through.slope).map(|(w, s)| w * s).collect());
         let constant = weights.map(|w| simd::dot(w, &through.constant));
         let of_node = |x: &[f32], i: usize| [0, 1].map(|s| simd::dot(&x[i * c..][..c], &sloped[s]));
         let mixed = [0, 1].map(|s| [0, 1].map(|t| simd::dot(&sloped[s], weights[t])));
         let pieces = partition::split_mut(d_x, groups.iter().map(|g| 4 * g.nodes.len()));
-        partition::run(groups.iter().zip(pieces).collect(), |(group, d_x): (&Group, &mut [f32])| {
-            if spec.moves {
-                for (i, d_x) in group.nodes.clone().zip(d_x.chunks_exact_mut(4)) {
-                    for (d, o) in d_x.iter_mut().zip(&self.d_out[i * width + c..(i + 1) * width]) {
-                        *d += o;
+        partition::run(
+            groups.iter().zip(pieces).collect(),
+            |(group, d_x): (&Group, &mut [f32])| {
+                if spec.moves {
+                    for (i, d_x) in group.nodes.clone().zip(d_x.chunks_exact_mut(4)) {
+                        for (d, o) in d_x.iter_mut().zip(&self.d_out[i * width + c..(i + 1) * width]) {
+                            *d += o;
+                        }
                     }
                 }
-            }
-            let mut edge = group.edges.start;
-            for jet in group.jets.clone() {
-                let nodes = jets[jet]..jets[jet + 1];
-                let n = nodes.len();
-                let mut d = [workspace.take(n * n), workspace.take(n * n)];
-                simd::dispatch(
-                    #[inline(always)]
-                    || {
-                        let near: Vec<[f32; 2]> = nodes.clone().map(|i| of_node(&saved.near, i)).collect();
-                        let far: Vec<[f32; 2]> = nodes.clone().map(|i| of_node(&saved.far, i)).collect();
-                        for i in 0..n {
-                            let at = saved.pairs.of(jet, i, n);
-                            for j in (0..n).filter(|&j| j != i) {
-                                let scalars = [saved.pairs.distances[at.start + j], saved.pairs.products[at.start + j]];
-                                for s in 0..2 {
-                                    let of_scalars = mixed[s][0] * scalars[0] + mixed[s][1] * scalars[1];
-                                    d[s][i * n + j] =
-                                        along[s][edge] + constant[s] - near[i][s] - far[j][s] - of_scalars;
+                let mut edge = group.edges.start;
+                for jet in group.jets.clone() {
+                    let nodes = jets[jet]..jets[jet + 1];
+                    let n = nodes.len();
+                    let mut d = [workspace.take(n * n), workspace.take(n * n)];
+                    simd::dispatch(
+                        #[inline(always)]
+                        || {
+                            let near: Vec<[f32; 2]> = nodes.clone().map(|i| of_node(&saved.near, i)).collect();
+                            let far: Vec<[f32; 2]> = nodes.clone().map(|i| of_node(&saved.far, i)).collect();
+                            for i in 0..n {
+                                let at = saved.pairs.of(jet, i, n);
+                                for j in (0..n).filter(|&j| j != i) {
+                                    let scalars =
+                                        [saved.pairs.distances[at.start + j], saved.pairs.products[at.start + j]];
+                                    for s in 0..2 {
+                                        let of_scalars = mixed[s][0] * scalars[0] + mixed[s][1] * scalars[1];
+                                        d[s][i * n + j] =
+                                            along[s][edge] + constant[s] - near[i][s] - far[j][s] - of_scalars;
+                                    }
+                                    edge += 1;
                                 }
-                                edge += 1;
                             }
-                        }
-                        let own = 4 * (nodes.start - group.nodes.start)..4 * (nodes.end - group.nodes.start);
-                        let x = &self.x[4 * nodes.start..4 * nodes.end];
-                        saved.pairs.add_gradient(&mut d_x[own], x, jet, &d[0], &d[1]);
-                    },
-                );
-            }
-        });
+                            let own = 4 * (nodes.start - group.nodes.start)..4 * (nodes.end - group.nodes.start);
+                            let x = &self.x[4 * nodes.start..4 * nodes.end];
+                            saved.pairs.add_gradient(&mut d_x[own], x, jet, &d[0], &d[1]);
+                        },
+                    );
+                }
+            },
+        );
     }
 }
 

@@ -126,7 +126,10 @@ pub(super) fn statistics(
     of_jet: &[ScalarSums],
 ) -> Statistics {
     let c = weights[0].len();
-    let edges: usize = jets.windows(2).map(|w| (w[1] - w[0]) * (w[1] - w[0]).saturating_sub(1)).sum();
+    let edges: usize = jets
+        .windows(2)
+        .map(|w| (w[1] - w[0]) * (w[1] - w[0]).saturating_sub(1))
+        .sum();
     let groups = partition::by_rows(jets, (jets[jets.len() - 1] / partition::MAX_GROUPS).max(64));
     let parts = partition::run(groups, |group| {
         let mut sums = Sums::new(c);
@@ -160,7 +163,9 @@ pub(super) fn statistics(
         let variance = squares / count - mean * mean;
         statistics.mean.push(mean as f32);
         // Rounding may leave a variance of nothing below zero; NaN must stay visible.
-        statistics.variance.push(if variance < 0.0 { 0.0 } else { variance as f32 });
+        statistics
+            .variance
+            .push(if variance < 0.0 { 0.0 } else { variance as f32 });
     }
     statistics
 }

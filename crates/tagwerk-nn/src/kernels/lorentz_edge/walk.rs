@@ -108,14 +108,24 @@ impl Walk<'_> {
         // Once more the hidden layer, the message before its gate, and the gate.
         self.folded.activations(&mut scratch.hidden, &self.saved.pairs, tile);
         let hidden = Mat::strided(&scratch.hidden, n, c, width);
-        matmul(&mut scratch.message, false, hidden, Mat::new(&self.padded.second, c, width));
+        matmul(
+            &mut scratch.message,
+            false,
+            hidden,
+            Mat::new(&self.padded.second, c, width),
+        );
         gates(&mut scratch.message, &mut scratch.gates, &self.padded, n);
         if self.spec.moves {
             self.through_move(tile, group, target, sums, scratch);
         }
         self.through_gate(tile, sums, scratch);
         let hidden = Mat::strided(&scratch.hidden, n, c, width);
-        matmul(&mut sums[self.sums.second()], true, hidden.t(), Mat::new(&scratch.d, n, width));
+        matmul(
+            &mut sums[self.sums.second()],
+            true,
+            hidden.t(),
+            Mat::new(&scratch.d, n, width),
+        );
         // The message is done with; its memory takes the gradient of the hidden layer.
         let z = &mut scratch.message[..n * width];
         let d = Mat::strided(&scratch.d, n, c, width);
@@ -148,9 +158,9 @@ impl Walk<'_> {
                 d_apart[k] = factors[edge] * d_push;
             }
             if !target.d_x.is_empty() {
-                for k in 0..4 {
-                    target.d_x[4 * (i - group.nodes.start) + k] += d_apart[k];
-                    target.d_x[4 * (j - group.nodes.start) + k] -= d_apart[k];
+                for (k, d) in d_apart.iter().enumerate() {
+                    target.d_x[4 * (i - group.nodes.start) + k] += d;
+                    target.d_x[4 * (j - group.nodes.start) + k] -= d;
                 }
             }
             let (v, positive) = (&mut v[edge * wide..][..wide], &positive[edge * wide..][..wide]);
@@ -162,7 +172,12 @@ impl Walk<'_> {
         });
         // Gate times message before the gate is the message: one product serves both weights of the move.
         let message = Mat::strided(&scratch.message, n, c, wide);
-        matmul(&mut sums[self.sums.opened()], true, message.t(), Mat::new(&scratch.v, n, wide));
+        matmul(
+            &mut sums[self.sums.opened()],
+            true,
+            message.t(),
+            Mat::new(&scratch.v, n, wide),
+        );
         let v = Mat::strided(&scratch.v, n, c, wide);
         matmul(&mut scratch.d, false, v, Mat::new(&self.shift, c, wide));
     }

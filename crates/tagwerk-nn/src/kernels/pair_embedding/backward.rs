@@ -49,54 +49,59 @@ pub fn backward(
             c_in,
             c,
         };
-        let parts = partition::run(groups.iter().zip(pieces).collect(), |(group, piece): (&Range<usize>, &mut [f32])| {
-            let mut d_w = workspace.zeros(c_in * c);
-            let mut sums = Sums::zeros(c_in);
-            // Of the first layer: sums of its gradient and of that times each feature's distance from its mean.
-            let mut of_features = workspace.zeros(f * c_in);
-            let [mut h, mut slope, mut d_h] = [(); 3].map(|()| workspace.take(TILE_ROWS * c_in));
-            let mut d_y = workspace.take(TILE_ROWS * c);
-            let mut centered = workspace.take(TILE_ROWS * f);
-            simd::dispatch(
-                #[inline(always)]
-                || {
-                    for tile in tiles(group) {
-                        let own = tile.start * c_in..tile.end * c_in;
-                        let (h, slope) = (&mut h[..own.len()], &mut slope[..own.len()]);
-                        let x = &features[tile.start * f..tile.end * f];
-                        match &below {
-                            Some((map, _)) => activate_with_slope(h, slope, &saved.products[l - 2][own.clone()], map),
-                            None => {
-                                first.apply(h, x);
-                                for (h, slope) in h.iter_mut().zip(slope.iter_mut()) {
-                                    (*h, *slope) = activation::gelu(*h);
+        let parts = partition::run(
+            groups.iter().zip(pieces).collect(),
+            |(group, piece): (&Range<usize>, &mut [f32])| {
+                let mut d_w = workspace.zeros(c_in * c);
+                let mut sums = Sums::zeros(c_in);
+                // Of the first layer: sums of its gradient and of that times each feature's distance from its mean.
+                let mut of_features = workspace.zeros(f * c_in);
+                let [mut h, mut slope, mut d_h] = [(); 3].map(|()| workspace.take(TILE_ROWS * c_in));
+                let mut d_y = workspace.take(TILE_ROWS * c);
+                let mut centered = workspace.take(TILE_ROWS * f);
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        for tile in tiles(group) {
+                            let own = tile.start * c_in..tile.end * c_in;
+                            let (h, slope) = (&mut h[..own.len()], &mut slope[..own.len()]);
+                            let x = &features[tile.start * f..tile.end * f];
+                            match &below {
+                                Some((map, _)) => {
+                                    activate_with_slope(h, slope, &saved.products[l - 2][own.clone()], map)
                                 }
-                            }
-                        }
-                        match &below {
-                            Some((_, mean)) => {
-                                let d_h = &mut piece[own.start - group.start * c_in..own.end - group.start * c_in];
-                                step.tile(&tile, &mut d_y, h, slope, d_h, &mut d_w);
-                                sums.add_tile(d_h, &saved.products[l - 2][own], mean);
-                            }
-                            None => {
-                                let d_h = &mut d_h[..own.len()];
-                                step.tile(&tile, &mut d_y, h, slope, d_h, &mut d_w);
-                                let centered = &mut centered[..x.len()];
-                                for (to, x) in centered.chunks_exact_mut(f).zip(x.chunks_exact(f)) {
-                                    for k in 0..f {
-                                        to[k] = x[k] - saved.mean[k] as f32;
+                                None => {
+                                    first.apply(h, x);
+                                    for (h, slope) in h.iter_mut().zip(slope.iter_mut()) {
+                                        (*h, *slope) = activation::gelu(*h);
                                     }
                                 }
-                                weight_gradient(&mut of_features, true, centered, d_h, tile.len(), f, c_in);
-                                add_columns(&mut sums.plain, d_h);
+                            }
+                            match &below {
+                                Some((_, mean)) => {
+                                    let d_h = &mut piece[own.start - group.start * c_in..own.end - group.start * c_in];
+                                    step.tile(&tile, &mut d_y, h, slope, d_h, &mut d_w);
+                                    sums.add_tile(d_h, &saved.products[l - 2][own], mean);
+                                }
+                                None => {
+                                    let d_h = &mut d_h[..own.len()];
+                                    step.tile(&tile, &mut d_y, h, slope, d_h, &mut d_w);
+                                    let centered = &mut centered[..x.len()];
+                                    for (to, x) in centered.chunks_exact_mut(f).zip(x.chunks_exact(f)) {
+                                        for k in 0..f {
+                                            to[k] = x[k] - saved.mean[k] as f32;
+                                        }
+                                    }
+                                    weight_gradient(&mut of_features, true, centered, d_h, tile.len(), f, c_in);
+                                    add_columns(&mut sums.plain, d_h);
+                                }
                             }
                         }
-                    }
-                },
-            );
-            (d_w, sums, of_features)
-        });
+                    },
+                );
+                (d_w, sums, of_features)
+            },
+        );
         let (mut weights, mut sums, mut of_features) = (Vec::new(), Vec::new(), Vec::new());
         for (d_w, sum, features) in parts {
             weights.push(d_w);
@@ -185,40 +190,45 @@ fn gather(
     let y = &saved.products[last - 1];
     let mut d_z = workspace.take(places.pairs() * heads);
     let runs = partition::by_rows(&places.unordered, (places.pairs() / partition::MAX_GROUPS).max(2048));
-    let lengths = runs.iter().map(|r| (places.unordered[r.end] - places.unordered[r.start]) * heads);
+    let lengths = runs
+        .iter()
+        .map(|r| (places.unordered[r.end] - places.unordered[r.start]) * heads);
     let pieces = partition::split_mut(&mut d_z, lengths);
-    let parts = partition::run(runs.iter().zip(pieces).collect(), |(run, piece): (&Range<usize>, &mut [f32])| {
-        let mut sums = Sums::zeros(heads);
-        let mut h = workspace.take(TILE_ROWS * heads);
-        let mut slope = workspace.take(TILE_ROWS * heads);
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                let first = places.unordered[run.start];
-                for jet in run.clone() {
-                    let n = places.sizes[jet];
-                    let d_out = &d_out[places.ordered[jet] * heads..places.ordered[jet + 1] * heads];
-                    let own = (places.unordered[jet] - first) * heads..(places.unordered[jet + 1] - first) * heads;
-                    let d = &mut piece[own];
-                    for (k, d_out) in d_out.chunks_exact((n * n).max(1)).enumerate() {
-                        for i in 0..n {
-                            for j in 0..i {
-                                d[(i * (i + 1) / 2 + j) * heads + k] = d_out[i * n + j] + d_out[j * n + i];
+    let parts = partition::run(
+        runs.iter().zip(pieces).collect(),
+        |(run, piece): (&Range<usize>, &mut [f32])| {
+            let mut sums = Sums::zeros(heads);
+            let mut h = workspace.take(TILE_ROWS * heads);
+            let mut slope = workspace.take(TILE_ROWS * heads);
+            simd::dispatch(
+                #[inline(always)]
+                || {
+                    let first = places.unordered[run.start];
+                    for jet in run.clone() {
+                        let n = places.sizes[jet];
+                        let d_out = &d_out[places.ordered[jet] * heads..places.ordered[jet + 1] * heads];
+                        let own = (places.unordered[jet] - first) * heads..(places.unordered[jet + 1] - first) * heads;
+                        let d = &mut piece[own];
+                        for (k, d_out) in d_out.chunks_exact((n * n).max(1)).enumerate() {
+                            for i in 0..n {
+                                for j in 0..i {
+                                    d[(i * (i + 1) / 2 + j) * heads + k] = d_out[i * n + j] + d_out[j * n + i];
+                                }
+                                d[(i * (i + 1) / 2 + i) * heads + k] = d_out[i * n + i];
                             }
-                            d[(i * (i + 1) / 2 + i) * heads + k] = d_out[i * n + i];
                         }
                     }
-                }
-                let y = &y[first * heads..places.unordered[run.end] * heads];
-                for (d, y) in piece.chunks_mut(TILE_ROWS * heads).zip(y.chunks(TILE_ROWS * heads)) {
-                    activate_with_slope(&mut h[..y.len()], &mut slope[..y.len()], y, &map);
-                    d.iter_mut().zip(slope.iter()).for_each(|(d, s)| *d *= s);
-                    sums.add_tile(d, y, &mean);
-                }
-            },
-        );
-        sums
-    });
+                    let y = &y[first * heads..places.unordered[run.end] * heads];
+                    for (d, y) in piece.chunks_mut(TILE_ROWS * heads).zip(y.chunks(TILE_ROWS * heads)) {
+                        activate_with_slope(&mut h[..y.len()], &mut slope[..y.len()], y, &map);
+                        d.iter_mut().zip(slope.iter()).for_each(|(d, s)| *d *= s);
+                        sums.add_tile(d, y, &mean);
+                    }
+                },
+            );
+            sums
+        },
+    );
     let totals = Sums::total(heads, parts);
     (d_z, totals)
 }
@@ -240,7 +250,9 @@ fn first_layer(
     let slopes = slopes(spec, parameters, &scales);
     for k in 0..c {
         // y - mean is linear in the features' distances from their means.
-        totals.centered[k] = (0..f).map(|a| slopes[a * c + k] * f64::from(of_features[a * c + k])).sum();
+        totals.centered[k] = (0..f)
+            .map(|a| slopes[a * c + k] * f64::from(of_features[a * c + k]))
+            .sum();
     }
     let (through, d_gamma, d_beta) = of_layer.gradient(&parameters[spec.gamma(1)], &totals);
     gradient[spec.gamma(1)].copy_from_slice(&d_gamma);

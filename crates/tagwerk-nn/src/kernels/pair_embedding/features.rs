@@ -53,7 +53,8 @@ pub(super) fn scales(spec: &PairSpec, parameters: &[f32], statistics: &Statistic
 pub(super) fn slopes(spec: &PairSpec, parameters: &[f32], scales: &[f64]) -> Vec<f64> {
     let c = spec.width(1);
     let rows = parameters[spec.weight(0)].chunks_exact(c).zip(scales);
-    rows.flat_map(|(row, s)| row.iter().map(move |w| f64::from(*w) * s)).collect()
+    rows.flat_map(|(row, s)| row.iter().map(move |w| f64::from(*w) * s))
+        .collect()
 }
 
 /// Statistics of the first layer (bias included) from those of the features.
@@ -85,7 +86,9 @@ pub(super) fn first_statistics(
         }
         statistics.mean.push((mean + f64::from(bias[k])) as f32);
         // Rounding may leave a variance of nothing below zero; NaN must stay visible.
-        statistics.variance.push(if variance < 0.0 { 0.0 } else { variance as f32 });
+        statistics
+            .variance
+            .push(if variance < 0.0 { 0.0 } else { variance as f32 });
     }
     statistics
 }
@@ -156,5 +159,8 @@ pub(super) fn feature_statistics(mean: &[f64], covariance: &[f64], count: usize)
 /// Rows of a tile of `[P, C]`, as ranges of rows within a group.
 pub(super) fn tiles(group: &std::ops::Range<usize>) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
     let end = group.end;
-    group.clone().step_by(TILE_ROWS).map(move |start| start..(start + TILE_ROWS).min(end))
+    group
+        .clone()
+        .step_by(TILE_ROWS)
+        .map(move |start| start..(start + TILE_ROWS).min(end))
 }

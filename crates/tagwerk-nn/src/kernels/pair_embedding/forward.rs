@@ -135,72 +135,77 @@ fn score(
     let mut last = workspace.take(pairs * heads);
     let groups = partition::even(pairs, partition::group_count(pairs, 1024));
     let pieces = partition::split_mut(&mut last, groups.iter().map(|g| g.len() * heads));
-    partition::run(groups.iter().zip(pieces).collect(), |(group, piece): (&Range<usize>, &mut [f32])| {
-        let (mut h, mut y) = (workspace.take(TILE_ROWS * widest), workspace.take(TILE_ROWS * widest));
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for tile in tiles(group) {
-                    let n = tile.len();
-                    first.apply(&mut h[..n * spec.width(1)], &features[tile.start * f..tile.end * f]);
-                    h[..n * spec.width(1)].iter_mut().for_each(|h| *h = activation::gelu(*h).0);
-                    for l in 1..layers {
-                        let (c_in, c) = (spec.width(l), spec.width(l + 1));
-                        if l > 1 {
-                            activate(&mut h[..n * c_in], &y[..n * c_in], &maps[l - 2]);
+    partition::run(
+        groups.iter().zip(pieces).collect(),
+        |(group, piece): (&Range<usize>, &mut [f32])| {
+            let (mut h, mut y) = (workspace.take(TILE_ROWS * widest), workspace.take(TILE_ROWS * widest));
+            simd::dispatch(
+                #[inline(always)]
+                || {
+                    for tile in tiles(group) {
+                        let n = tile.len();
+                        first.apply(&mut h[..n * spec.width(1)], &features[tile.start * f..tile.end * f]);
+                        h[..n * spec.width(1)]
+                            .iter_mut()
+                            .for_each(|h| *h = activation::gelu(*h).0);
+                        for l in 1..layers {
+                            let (c_in, c) = (spec.width(l), spec.width(l + 1));
+                            if l > 1 {
+                                activate(&mut h[..n * c_in], &y[..n * c_in], &maps[l - 2]);
+                            }
+                            let weight = Mat::new(&parameters[spec.weight(l)], c_in, c);
+                            let to = match l + 1 == layers {
+                                true => &mut piece[(tile.start - group.start) * c..(tile.end - group.start) * c],
+                                false => &mut y[..n * c],
+                            };
+                            matmul(to, false, Mat::new(&h, n, c_in), weight);
                         }
-                        let weight = Mat::new(&parameters[spec.weight(l)], c_in, c);
-                        let to = match l + 1 == layers {
-                            true => &mut piece[(tile.start - group.start) * c..(tile.end - group.start) * c],
-                            false => &mut y[..n * c],
-                        };
-                        matmul(to, false, Mat::new(&h, n, c_in), weight);
                     }
-                }
-            },
-        );
-    });
+                },
+            );
+        },
+    );
     last
 }
 
 /// The end: normalization and GELU of the last product `[P, H]`, and both places of each pair.
-fn spread(
-    spec: &PairSpec,
-    parameters: &[f32],
-    last: &[f32],
-    places: &Places,
-    statistics: &[Statistics],
-) -> Vec<f32> {
+fn spread(spec: &PairSpec, parameters: &[f32], last: &[f32], places: &Places, statistics: &[Statistics]) -> Vec<f32> {
     let heads = spec.heads();
     let map = map(spec, parameters, spec.layers() - 1, statistics);
     let mut out = vec![0.0; places.values() * heads];
     let runs = partition::by_rows(&places.unordered, (places.pairs() / partition::MAX_GROUPS).max(2048));
-    let lengths = runs.iter().map(|r| (places.ordered[r.end] - places.ordered[r.start]) * heads);
+    let lengths = runs
+        .iter()
+        .map(|r| (places.ordered[r.end] - places.ordered[r.start]) * heads);
     let pieces = partition::split_mut(&mut out, lengths);
-    partition::run(runs.iter().zip(pieces).collect(), |(run, piece): (&Range<usize>, &mut [f32])| {
-        let first = places.ordered[run.start];
-        let mut activated = Vec::new();
-        simd::dispatch(
-            #[inline(always)]
-            || {
-                for jet in run.clone() {
-                    let n = places.sizes[jet];
-                    let own = places.unordered[jet] * heads..places.unordered[jet + 1] * heads;
-                    activated.resize(own.len(), 0.0);
-                    activate(&mut activated, &last[own], &map);
-                    let out = &mut piece[(places.ordered[jet] - first) * heads..(places.ordered[jet + 1] - first) * heads];
-                    for (h, out) in out.chunks_exact_mut((n * n).max(1)).enumerate() {
-                        for i in 0..n {
-                            for j in 0..=i {
-                                let value = activated[(i * (i + 1) / 2 + j) * heads + h];
-                                out[i * n + j] = value;
-                                out[j * n + i] = value;
+    partition::run(
+        runs.iter().zip(pieces).collect(),
+        |(run, piece): (&Range<usize>, &mut [f32])| {
+            let first = places.ordered[run.start];
+            let mut activated = Vec::new();
+            simd::dispatch(
+                #[inline(always)]
+                || {
+                    for jet in run.clone() {
+                        let n = places.sizes[jet];
+                        let own = places.unordered[jet] * heads..places.unordered[jet + 1] * heads;
+                        activated.resize(own.len(), 0.0);
+                        activate(&mut activated, &last[own], &map);
+                        let out = &mut piece
+                            [(places.ordered[jet] - first) * heads..(places.ordered[jet + 1] - first) * heads];
+                        for (h, out) in out.chunks_exact_mut((n * n).max(1)).enumerate() {
+                            for i in 0..n {
+                                for j in 0..=i {
+                                    let value = activated[(i * (i + 1) / 2 + j) * heads + h];
+                                    out[i * n + j] = value;
+                                    out[j * n + i] = value;
+                                }
                             }
                         }
                     }
-                }
-            },
-        );
-    });
+                },
+            );
+        },
+    );
     out
 }

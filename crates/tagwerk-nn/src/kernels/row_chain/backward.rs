@@ -173,7 +173,11 @@ impl Walk<'_> {
             return;
         }
         let c_in = spec.input();
-        for (i, (d, x)) in d[..n * c_in].chunks_exact_mut(c_in).zip(x.chunks_exact(c_in)).enumerate() {
+        for (i, (d, x)) in d[..n * c_in]
+            .chunks_exact_mut(c_in)
+            .zip(x.chunks_exact(c_in))
+            .enumerate()
+        {
             let input = &mut scratch[..c_in];
             input.copy_from_slice(x);
             self.maps[0].backward(input, tile.start + i, d, notes, gradient);

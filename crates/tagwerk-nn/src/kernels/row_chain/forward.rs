@@ -74,11 +74,18 @@ pub fn forward(
     let longest = tiles.iter().map(|t| t.len()).max().unwrap_or(0);
     let widest = (0..=layers).map(|l| spec.width(l)).max().unwrap_or(0);
     let outs = partition::split_mut(&mut out, tiles.iter().map(|t| t.len() * c_out));
-    let mut tasks: Vec<_> = tiles.iter().zip(outs).map(|(tile, out)| (tile, out, Vec::new())).collect();
+    let mut tasks: Vec<_> = tiles
+        .iter()
+        .zip(outs)
+        .map(|(tile, out)| (tile, out, Vec::new()))
+        .collect();
     for (l, product) in products.iter_mut().enumerate() {
         let width = if product.is_empty() { 0 } else { spec.width(l + 1) };
         let pieces = partition::split_mut(product, tiles.iter().map(|t| t.len() * width));
-        tasks.iter_mut().zip(pieces).for_each(|(task, piece)| task.2.push(piece));
+        tasks
+            .iter_mut()
+            .zip(pieces)
+            .for_each(|(task, piece)| task.2.push(piece));
     }
     partition::run(tasks, |(tile, out, mut products): (_, &mut [f32], Vec<&mut [f32]>)| {
         let n = tile.len();

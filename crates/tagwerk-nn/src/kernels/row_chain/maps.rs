@@ -7,9 +7,12 @@ use crate::kernels::layer_norm;
 use crate::kernels::simd;
 use std::ops::Range;
 
+/// A map, its parameters, where they lie, and what it drops.
+type BoundMap<'a> = (Map, &'a [f32], Range<usize>, Option<Drop>);
+
 /// A list of maps with parameters and keys at hand.
 pub(super) struct Bound<'a> {
-    maps: Vec<(Map, &'a [f32], Range<usize>, Option<Drop>)>,
+    maps: Vec<BoundMap<'a>>,
     width: usize,
 }
 

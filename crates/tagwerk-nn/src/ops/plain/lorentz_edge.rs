@@ -36,7 +36,11 @@ pub fn lorentz_edge(
             variance: vec![0.0; c],
             count: 0,
         };
-        let out = if spec.moves { Tensor::cat(vec![messages, x], 1) } else { messages };
+        let out = if spec.moves {
+            Tensor::cat(vec![messages, x], 1)
+        } else {
+            messages
+        };
         return (out, given.cloned().unwrap_or(statistics));
     }
     let index = |values: Vec<i32>| Tensor::from_data(TensorData::new(values, [edges]), &device);

@@ -1,11 +1,11 @@
-//! Rows: sparse products, layer normalization, activations.
+//! Rows: sparse products, layer normalization, activations, learned slopes.
 
 use super::{row, scatter_sum};
 use crate::kernels::activation::Activation;
 use crate::kernels::norm::EPSILON;
 use crate::kernels::sparse::SparseMatrix;
 use burn::tensor::activation::{gelu, relu, sigmoid};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// See [`crate::ops::sparse_product`].
 pub fn sparse_product(matrix: &SparseMatrix, x: Tensor<2>) -> Tensor<2> {
@@ -45,4 +45,16 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
         Activation::Tanh => x.tanh(),
         Activation::SignedLog => x.clone().abs().log1p() * x.sign().detach(),
     }
+}
+
+/// See [`crate::ops::prelu`].
+pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &[u32]) -> Tensor<2> {
+    let ([rows, c], [n]) = (x.dims(), slopes.dims());
+    if rows == 0 {
+        return x;
+    }
+    let index: Vec<i32> = places.iter().map(|&place| place as i32).collect();
+    let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(index, [rows]), &x.device());
+    let slopes = slopes.reshape([n / c, c]).select(0, index);
+    relu(x.clone()) - slopes * relu(x.neg())
 }

@@ -65,9 +65,15 @@ pub fn self_attention(
         }
         let heads = (0..spec.heads).map(|h| {
             let first = at + h * n * n;
-            let bias = bias.clone().map(|b| b.slice([0..1, first..first + n * n]).reshape([n, n]));
+            let bias = bias
+                .clone()
+                .map(|b| b.slice([0..1, first..first + n * n]).reshape([n, n]));
             let dropped = drop.map(|drop| factors(drop, first, [n, n], &device));
-            attend([0, c, 2 * c].map(|start| head(&qkv, &rows, spec, h, start)), bias, dropped)
+            attend(
+                [0, c, 2 * c].map(|start| head(&qkv, &rows, spec, h, start)),
+                bias,
+                dropped,
+            )
         });
         out.push(Tensor::cat(heads.collect(), 1));
         at += spec.heads * n * n;
