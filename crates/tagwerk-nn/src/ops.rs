@@ -22,8 +22,8 @@ pub use crate::kernels::activation::Activation;
 pub use crate::kernels::adam::AdamStep;
 pub use crate::kernels::attention::AttentionSpec;
 pub use crate::kernels::conv::ConvSpec;
-pub use crate::kernels::pool::PoolSpec;
 pub use crate::kernels::segment::Reduction;
+pub use crate::kernels::sites::{Sites, Window};
 pub use crate::kernels::sparse::SparseMatrix;
 pub use fused::chain::ChainCall;
 pub use fused::edge::EdgeCall;
@@ -155,27 +155,77 @@ pub fn edge_conv_scoring(
     }
 }
 
-/// A convolution of pictures stored pixel by pixel.
+/// A convolution of pictures of which only the pixels named by `from` and `to` are computed: see [`Sites`].
 ///
 /// # Shapes
-/// - `x`: `[B H W, C_in]`, `parameters`: packed `[P]`; returns `[B H' W', C_out]`
-pub fn convolution(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ConvSpec>, workspace: &Workspace) -> Tensor<2> {
+/// - `x`: `[R + P, C_in]`, `parameters`: packed, `[N]`; returns `[R' + P', C_out]`
+///
+/// # Panics
+/// If the sites are of other sizes than the convolution, or an input that differs from the empty picture reaches an
+/// output that is not own.
+pub fn convolution(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ConvSpec>,
+    from: &Arc<Sites>,
+    to: &Arc<Sites>,
+    workspace: &Workspace,
+) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::picture::convolution(x, parameters, spec, workspace)
+        fused::picture::convolution(x, parameters, spec, from, to, workspace)
     } else {
-        plain::convolution(x, parameters, spec)
+        plain::convolution(x, parameters, spec, from, to)
     }
 }
 
-/// The largest value of each window of pictures stored pixel by pixel.
+/// The largest value of each window of pictures of which only some pixels are computed.
 ///
 /// # Shapes
-/// - `x`: `[B H W, C]`; returns `[B H' W', C]`
-pub fn max_pool(x: Tensor<2>, spec: PoolSpec) -> Tensor<2> {
+/// - `x`: `[R + P, C]`; returns `[R' + P', C]`
+///
+/// # Panics
+/// If the sites are of other sizes than the window.
+pub fn max_pool(x: Tensor<2>, window: Window, from: &Arc<Sites>, to: &Arc<Sites>, workspace: &Workspace) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::picture::max_pool(x, spec)
+        fused::picture::max_pool(x, window, from, to, workspace)
     } else {
-        plain::max_pool(x, spec)
+        plain::max_pool(x, window, from, to)
+    }
+}
+
+/// Batch normalization over all pixels of all pictures with the batch's statistics (training), then a ReLU if `relu`;
+/// returns the statistics too.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R + P, C]`
+pub fn site_norm_training(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    sites: &Arc<Sites>,
+    relu: bool,
+) -> (Tensor<2>, Statistics) {
+    if is_fused(&x.device()) {
+        fused::picture::site_norm_training(x, parameters, sites, relu)
+    } else {
+        plain::site_norm_training(x, parameters, sites, relu)
+    }
+}
+
+/// Batch normalization of pictures with given statistics (scoring), then a ReLU if `relu`.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R + P, C]`
+pub fn site_norm_scoring(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    statistics: &Statistics,
+    sites: &Arc<Sites>,
+    relu: bool,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::site_norm_scoring(x, parameters, statistics, sites, relu)
+    } else {
+        plain::site_norm_scoring(x, parameters, statistics, relu)
     }
 }
 

@@ -70,7 +70,9 @@ fn measure(
             .into();
         let batch_size = match name.as_str() {
             "topodnn" => 96,
-            "efn" | "pfn" => 256,
+            "efn" | "pfn" | "nsub6" | "nsub8" | "resnext" => 256,
+            "cnn" => 128,
+            "pcnn" => 1024,
             _ => 64,
         };
         let examples = InMemory::of_jets(&jets, tagger.view(&jets).unwrap()).unwrap();

@@ -9,7 +9,7 @@
 mod picture;
 mod rows;
 
-pub use picture::{convolution, max_pool};
+pub use picture::{convolution, max_pool, site_norm_scoring, site_norm_training};
 pub use rows::{activate, attention, layer_norm, sparse_product};
 
 use super::AdamStep;

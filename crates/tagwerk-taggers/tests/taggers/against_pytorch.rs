@@ -216,3 +216,9 @@ fn pcnn_agrees_with_pytorch() {
     )
     .run();
 }
+
+#[test]
+fn resnext_agrees_with_pytorch() {
+    let settings = "pixels = 20\nstem = 6\nwidths = [4, 8]\nblocks = [2, 1]\ngroups = 2\ndropout = 0.0";
+    Case::new("resnext", settings).run();
+}

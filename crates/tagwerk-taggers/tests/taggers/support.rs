@@ -18,6 +18,7 @@ pub fn tagger(name: &str) -> Box<dyn Tagger> {
             "hidden = 64\nblocks = [{k = 16, widths = [16, 16, 16]}, {k = 16, widths = [32, 32, 32]}, {k = 16, widths = [64, 64, 64]}]"
         }
         "cnn" => "stages = [[16, 12], [12, 12]]\nhidden = [32, 32]",
+        "resnext" => "stem = 16\ngroups = 8\nwidths = [16, 32, 32]\nblocks = [2, 1, 1]",
         _ => "",
     };
     registry::tagger(name, &toml::from_str(settings).unwrap()).unwrap()
