@@ -26,9 +26,9 @@ pub use crate::kernels::dropout::Drop;
 pub use crate::kernels::lorentz::{LORENTZ_VALUES, LORENTZ_WEIGHTS, LorentzSpec};
 pub use crate::kernels::lorentz_edge::LorentzEdgeSpec;
 pub use crate::kernels::pair_embedding::{PairSpec, Places};
-pub use crate::kernels::pool::PoolSpec;
 pub use crate::kernels::row_chain::{Map, Residual, RowSpec};
 pub use crate::kernels::segment::Reduction;
+pub use crate::kernels::sites::{Sites, Window};
 pub use crate::kernels::sparse::SparseMatrix;
 pub use crate::kernels::tree::{Forest, TREE_LAYERS, TreeSpec};
 pub use fused::chain::ChainCall;
@@ -161,27 +161,125 @@ pub fn edge_conv_scoring(
     }
 }
 
-/// A convolution of pictures stored pixel by pixel.
+/// A convolution of pictures of which only the pixels named by `from` and `to` are computed: see [`Sites`].
 ///
 /// # Shapes
-/// - `x`: `[B H W, C_in]`, `parameters`: packed `[P]`; returns `[B H' W', C_out]`
-pub fn convolution(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ConvSpec>, workspace: &Workspace) -> Tensor<2> {
+/// - `x`: `[R + P, C_in]`, `parameters`: packed, `[N]`; returns `[R' + P', C_out]`
+///
+/// # Panics
+/// If the sites are of other sizes than the convolution, or an input that differs from the empty picture reaches an
+/// output that is not own.
+pub fn convolution(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ConvSpec>,
+    from: &Arc<Sites>,
+    to: &Arc<Sites>,
+    workspace: &Workspace,
+) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::picture::convolution(x, parameters, spec, workspace)
+        fused::picture::convolution(x, parameters, spec, from, to, workspace)
     } else {
-        plain::convolution(x, parameters, spec)
+        plain::convolution(x, parameters, spec, from, to)
     }
 }
 
-/// The largest value of each window of pictures stored pixel by pixel.
+/// The largest value of each window of pictures of which only some pixels are computed.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`; returns `[R' + P', C]`
+///
+/// # Panics
+/// If the sites are of other sizes than the window.
+pub fn max_pool(x: Tensor<2>, window: Window, from: &Arc<Sites>, to: &Arc<Sites>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::max_pool(x, window, from, to, workspace)
+    } else {
+        plain::max_pool(x, window, from, to)
+    }
+}
+
+/// Pictures all of whose pixels are their own, from rows `[B H W, C]` to `[B H W + H W, C]`.
+fn dense_sites(x: Tensor<2>, size: [usize; 2]) -> (Tensor<2>, Arc<Sites>) {
+    let ([rows, c], pixels) = (x.dims(), size[0] * size[1]);
+    // Callers have made the rows of whole pictures of this size, and memory ends long before 2^32 of them.
+    let sites = Sites::new(size, &vec![true; rows]).unwrap_or_else(|| panic!("{rows} rows, pictures of {size:?}"));
+    let empty = Tensor::zeros([pixels, c], &x.device());
+    (Tensor::cat(vec![x, empty], 0), Arc::new(sites))
+}
+
+/// What a window makes of [`dense_sites`].
+fn dense_window(from: &Sites, window: &Window) -> Arc<Sites> {
+    let own = vec![true; from.len() * window.output_pixels()];
+    let sites = Sites::new(window.output(), &own);
+    Arc::new(sites.unwrap_or_else(|| panic!("{window:?} on pictures of {:?}", from.size())))
+}
+
+/// A convolution of pictures all of whose pixels are computed.
+///
+/// # Shapes
+/// - `x`: `[B H W, C_in]`, `parameters`: packed, `[N]`; returns `[B H' W', C_out]`
+///
+/// # Panics
+/// If the rows are not whole pictures of the convolution's size.
+pub fn dense_convolution(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ConvSpec>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (x, from) = dense_sites(x, spec.window.input);
+    let to = dense_window(&from, &spec.window);
+    convolution(x, parameters, spec, &from, &to, workspace).slice([0..to.own(), 0..spec.c_out])
+}
+
+/// The largest value of each window of pictures all of whose pixels are computed.
 ///
 /// # Shapes
 /// - `x`: `[B H W, C]`; returns `[B H' W', C]`
-pub fn max_pool(x: Tensor<2>, spec: PoolSpec) -> Tensor<2> {
+///
+/// # Panics
+/// If the rows are not whole pictures of the window's size.
+pub fn dense_max_pool(x: Tensor<2>, window: Window, workspace: &Workspace) -> Tensor<2> {
+    let [_, c] = x.dims();
+    let (x, from) = dense_sites(x, window.input);
+    let to = dense_window(&from, &window);
+    max_pool(x, window, &from, &to, workspace).slice([0..to.own(), 0..c])
+}
+
+/// Batch normalization over all pixels of all pictures with the batch's statistics (training), then a ReLU if `relu`;
+/// returns the statistics too.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R + P, C]`
+pub fn site_norm_training(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    sites: &Arc<Sites>,
+    relu: bool,
+) -> (Tensor<2>, Statistics) {
     if is_fused(&x.device()) {
-        fused::picture::max_pool(x, spec)
+        fused::picture::site_norm_training(x, parameters, sites, relu)
     } else {
-        plain::max_pool(x, spec)
+        plain::site_norm_training(x, parameters, sites, relu)
+    }
+}
+
+/// Batch normalization of pictures with given statistics (scoring), then a ReLU if `relu`.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R + P, C]`
+pub fn site_norm_scoring(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    statistics: &Statistics,
+    sites: &Arc<Sites>,
+    relu: bool,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::site_norm_scoring(x, parameters, statistics, sites, relu)
+    } else {
+        plain::site_norm_scoring(x, parameters, statistics, relu)
     }
 }
 

@@ -15,7 +15,7 @@ use support::{
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
-use tagwerk_nn::ops::{self, Activation, AdamStep, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain};
+use tagwerk_nn::ops::{self, Activation, AdamStep, ConvSpec, Reduction, Sites, SparseMatrix, Window, plain};
 use tagwerk_nn::{Segments, Tensor, TensorData};
 
 #[path = "agreement/lorentz.rs"]
@@ -201,54 +201,95 @@ fn the_same_bits_come_out_on_any_number_of_threads() {
     assert_eq!(run(1), run(3));
 }
 
+/// Five pictures with some pixels of their own: the second has none, the third all.
+fn sites(size: [usize; 2]) -> Arc<Sites> {
+    let pixels = size[0] * size[1];
+    let own: Vec<bool> = (0..5 * pixels)
+        .map(|i| match i / pixels {
+            1 => false,
+            2 => true,
+            b => (i * i + b) % 5 < 2,
+        })
+        .collect();
+    Arc::new(Sites::new(size, &own).unwrap())
+}
+
+fn window(input: [usize; 2], size: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Window {
+    Window {
+        input,
+        size,
+        stride,
+        padding,
+    }
+}
+
+/// A convolution of 3 channels to 4, or of 6 to 12 in 3 groups.
+fn convolution(window: Window, groups: usize, bias: bool, relu: bool) -> Arc<ConvSpec> {
+    let [c_in, c_out] = if groups > 1 { [6, 12] } else { [3, 4] };
+    Arc::new(ConvSpec {
+        window,
+        c_in,
+        c_out,
+        groups,
+        bias,
+        relu,
+    })
+}
+
 #[test]
 fn convolutions_and_poolings_agree_with_plain_ops() {
-    let base = ConvSpec {
-        input: [6, 5],
-        c_in: 3,
-        c_out: 4,
-        kernel: [4, 3],
-        stride: [1, 1],
-        padding: [1, 1],
-        bias: true,
-        relu: false,
-    };
-    let cases = [
-        base.clone(),
-        ConvSpec {
-            stride: [2, 2],
-            bias: false,
-            padding: [0, 2],
-            ..base.clone()
-        },
-        ConvSpec {
-            input: [1, 30],
-            kernel: [1, 3],
-            padding: [0, 1],
-            c_in: 12,
-            ..base
-        },
-    ];
-    for spec in cases {
-        let spec = Arc::new(spec);
-        let x = matrix(7 * spec.input_pixels(), spec.c_in, 5);
+    for spec in [
+        convolution(window([6, 5], [4, 3], [1, 1], [1, 1]), 1, true, true),
+        convolution(window([6, 5], [4, 3], [2, 2], [0, 2]), 1, false, false),
+        convolution(window([1, 30], [1, 3], [1, 1], [0, 1]), 1, true, false),
+        convolution(window([5, 5], [1, 1], [1, 1], [0, 0]), 1, false, false),
+        convolution(window([5, 5], [1, 1], [2, 2], [0, 0]), 1, false, false),
+        convolution(window([6, 5], [3, 3], [2, 2], [1, 1]), 3, true, true),
+        convolution(window([6, 5], [3, 3], [1, 1], [1, 1]), 3, false, false),
+    ] {
+        let from = sites(spec.window.input);
+        let to = Arc::new(from.through(&spec.window).unwrap());
+        let x = matrix(from.row_count(), spec.c_in, 5);
         let p = vector(spec.parameter_count(), 6);
         let workspace = Workspace::default();
-        let fused = value_and_gradients(&x, &p, |x, p| ops::convolution(x, p, &spec, &workspace));
-        let plain = value_and_gradients(&x, &p, |x, p| plain::convolution(x, p, &spec));
+        let fused = value_and_gradients(&x, &p, |x, p| ops::convolution(x, p, &spec, &from, &to, &workspace));
+        let plain = value_and_gradients(&x, &p, |x, p| plain::convolution(x, p, &spec, &from, &to));
         for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
-            assert!(distance(&a, &b) < 1e-5, "{spec:?}");
+            assert!(distance(&a, &b) < 1e-5, "{spec:?}: {}", distance(&a, &b));
         }
     }
-    let spec = PoolSpec {
-        input: [6, 5],
-        window: [3, 2],
-        stride: [2, 2],
-        padding: [1, 0],
-    };
-    let x = [matrix(4 * 30, 3, 8)];
-    let fused = with_gradients(&x, |[x]| ops::max_pool(x, spec));
-    assert_near(&fused, &with_gradients(&x, |[x]| plain::max_pool(x, spec)), "max pool");
+    let window = window([6, 5], [3, 2], [2, 2], [1, 0]);
+    let from = sites(window.input);
+    let to = Arc::new(from.through(&window).unwrap());
+    let (x, workspace) = ([matrix(from.row_count(), 3, 8)], Workspace::default());
+    let fused = with_gradients(&x, |[x]| ops::max_pool(x, window, &from, &to, &workspace));
+    assert_near(
+        &fused,
+        &with_gradients(&x, |[x]| plain::max_pool(x, window, &from, &to)),
+        "max pool",
+    );
+}
+
+#[test]
+fn a_normalization_of_pictures_agrees_with_plain_ops() {
+    let sites = sites([5, 7]);
+    let (x, p) = (matrix(sites.row_count(), 6, 3), vector(12, 4));
+    for relu in [false, true] {
+        let fused = value_and_gradients(&x, &p, |x, p| ops::site_norm_training(x, p, &sites, relu).0);
+        let plain = value_and_gradients(&x, &p, |x, p| plain::site_norm_training(x, p, &sites, relu).0);
+        for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+            assert!(distance(&a, &b) < 1e-5, "relu {relu}: {}", distance(&a, &b));
+        }
+        let (_, fused) = ops::site_norm_training(x.clone(), p.clone(), &sites, relu);
+        let (_, plain) = plain::site_norm_training(x.clone(), p.clone(), &sites, relu);
+        assert_eq!((fused.count, plain.count), (5 * 35, 5 * 35));
+        assert!(distance(&fused.mean, &plain.mean) < 1e-6 && distance(&fused.variance, &plain.variance) < 1e-6);
+        let given = value_and_gradients(&x, &p, |x, p| ops::site_norm_scoring(x, p, &fused, &sites, relu));
+        let plain = value_and_gradients(&x, &p, |x, p| plain::site_norm_scoring(x, p, &fused, relu));
+        for (a, b) in [(given.0, plain.0), (given.1, plain.1), (given.2, plain.2)] {
+            assert!(distance(&a, &b) < 1e-5, "scoring, relu {relu}: {}", distance(&a, &b));
+        }
+    }
 }
 
 #[test]
@@ -299,30 +340,26 @@ fn row_operations_agree_with_plain_ops() {
 #[test]
 fn gradients_of_the_other_operations_agree_with_finite_differences() {
     let workspace = Workspace::default();
-    for relu in [false, true] {
-        let spec = Arc::new(ConvSpec {
-            input: [5, 4],
-            c_in: 3,
-            c_out: 4,
-            kernel: [3, 2],
-            stride: [2, 1],
-            padding: [1, 1],
-            bias: true,
-            relu,
-        });
+    for (groups, relu) in [(1, false), (1, true), (3, false)] {
+        let spec = convolution(window([5, 4], [3, 2], [2, 1], [1, 1]), groups, true, relu);
+        let from = sites(spec.window.input);
+        let to = Arc::new(from.through(&spec.window).unwrap());
         let n = spec.parameter_count();
-        let inputs = [matrix(2 * 20, 3, 1), matrix(1, n, 2)];
-        assert_slopes(&inputs, "convolution", 1, relu, |[x, p]| {
-            ops::convolution(x, p.reshape([n]), &spec, &workspace)
+        let inputs = [matrix(from.row_count(), spec.c_in, 1), matrix(1, n, 2)];
+        assert_slopes(&inputs, "convolution", 5, relu, |[x, p]| {
+            ops::convolution(x, p.reshape([n]), &spec, &from, &to, &workspace)
         });
     }
-    let pool = PoolSpec {
-        input: [5, 4],
-        window: [3, 3],
-        stride: [2, 2],
-        padding: [1, 1],
-    };
-    assert_slopes(&[matrix(40, 3, 3)], "max pool", 1, true, |[x]| ops::max_pool(x, pool));
+    let pool = window([5, 4], [3, 3], [2, 2], [1, 1]);
+    let from = sites(pool.input);
+    let to = Arc::new(from.through(&pool).unwrap());
+    assert_slopes(&[matrix(from.row_count(), 3, 3)], "max pool", 1, true, |[x]| {
+        ops::max_pool(x, pool, &from, &to, &workspace)
+    });
+    let inputs = [matrix(from.row_count(), 3, 9), matrix(1, 6, 5)];
+    assert_slopes(&inputs, "normalization of pictures", 1, true, |[x, p]| {
+        ops::site_norm_training(x, p.reshape([6]), &from, true).0
+    });
     let inputs = [matrix(7, 12, 4), matrix(1, 24, 5)];
     assert_slopes(&inputs, "layer norm", 1, false, |[x, p]| {
         ops::layer_norm(x, p.reshape([24]), &workspace)
@@ -350,31 +387,32 @@ fn gradients_of_the_other_operations_agree_with_finite_differences() {
 #[test]
 fn the_other_operations_give_the_same_bits_on_any_number_of_threads() {
     let spec = Arc::new(ConvSpec {
-        input: [12, 12],
+        window: window([12, 12], [3, 3], [1, 1], [1, 1]),
         c_in: 5,
         c_out: 16,
-        kernel: [3, 3],
-        stride: [1, 1],
-        padding: [1, 1],
+        groups: 1,
         bias: true,
         relu: true,
     });
-    let pool = PoolSpec {
-        input: [12, 12],
-        window: [2, 2],
-        stride: [2, 2],
-        padding: [0, 0],
-    };
+    let pool = window([12, 12], [2, 2], [2, 2], [0, 0]);
+    let own: Vec<bool> = (0..40 * 144usize).map(|i| i * i % 7 < 4).collect();
+    let from = Arc::new(Sites::new([12, 12], &own).unwrap());
+    let to = Arc::new(from.through(&spec.window).unwrap());
+    let pooled = Arc::new(to.through(&pool).unwrap());
+    let every = Arc::new(pooled.expansion());
     let jets = Segments::new((0..=40).map(|i| i * 36).collect()).unwrap();
     let selection = Arc::new(SparseMatrix::selection((0..3000u32).map(|i| i * i % 1440).collect(), 1440).unwrap());
-    let (x, p) = (matrix(40 * 144, 5, 3), vector(spec.parameter_count(), 4));
+    let (x, p) = (matrix(from.row_count(), 5, 3), vector(spec.parameter_count(), 4));
     let norm = vector(32, 5);
     let run = |threads: usize| {
         let pool_of_threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool_of_threads.install(|| {
             value_and_gradients(&x, &p, |x, p| {
                 let workspace = Workspace::default();
-                let y = ops::max_pool(ops::convolution(x, p, &spec, &workspace), pool); // [40 * 36, 16]
+                let y = ops::convolution(x, p, &spec, &from, &to, &workspace);
+                let y = ops::site_norm_training(y, norm.clone(), &to, true).0;
+                let y = ops::max_pool(y, pool, &to, &pooled, &workspace);
+                let y = ops::sparse_product(&every, y); // [40 * 36, 16]
                 let y = ops::activate(ops::layer_norm(y, norm.clone(), &workspace), Activation::Gelu);
                 let y = ops::segment_reduce(y, &jets, Reduction::Mean).repeat_dim(0, 36); // [40 * 36, 16]
                 ops::sparse_product(&selection, y)

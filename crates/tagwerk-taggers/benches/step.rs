@@ -80,8 +80,9 @@ fn measure(
         let batch_size = match name.as_str() {
             "topodnn" => 96,
             "lorentznet" => 32,
-            "efn" | "pfn" | "lbn" => 256,
-            "treenin" | "lola" => 128,
+            "efn" | "pfn" | "lbn" | "nsub6" | "nsub8" | "resnext" => 256,
+            "cnn" | "treenin" | "lola" => 128,
+            "pcnn" => 1024,
             _ => 64,
         };
         let examples = InMemory::of_jets(&jets, tagger.view(&jets).unwrap()).unwrap();

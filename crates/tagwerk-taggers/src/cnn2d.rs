@@ -22,7 +22,7 @@ use tagwerk_data::Jets;
 use tagwerk_nn::layers::{
     ConvolutionConfig, DenseChain, DenseChainConfig, Init, Part, PartMut, Parts, Pass, Standardize,
 };
-use tagwerk_nn::ops::ConvSpec;
+use tagwerk_nn::ops::{ConvSpec, Window};
 use tagwerk_nn::{Device, Tensor};
 use tagwerk_physics::{ImageConfig, View, image_view};
 use tagwerk_stats::Published;
@@ -148,13 +148,16 @@ impl Cnn2dConfig {
         let mut specs = Vec::new();
         for stage in &self.stages {
             specs.push(ConvSpec {
-                input: [h, w],
+                window: Window {
+                    input: [h, w],
+                    size: [stage.kernel; 2],
+                    stride: [1; 2],
+                    // One more row and column than wanted come out under an even kernel; the first are dropped.
+                    padding: [stage.kernel / 2; 2],
+                },
                 c_in,
                 c_out: stage.channels,
-                kernel: [stage.kernel; 2],
-                stride: [1; 2],
-                // One more row and column than wanted come out under an even kernel; the first are dropped.
-                padding: [stage.kernel / 2; 2],
+                groups: 1,
                 bias: true,
                 // A maximum and a ReLU may change places; a mean and a ReLU may not.
                 relu: !self.normalize && stage.pooling != Pooling::Average,
@@ -185,7 +188,7 @@ impl Cnn2dConfig {
         let mut stages = Vec::new();
         for (i, (stage, spec)) in self.stages.iter().zip(specs).enumerate() {
             let name = format!("conv{i}");
-            let [h, w] = spec.input;
+            let [h, w] = spec.window.input;
             let pixels = match stage.pooling {
                 Pooling::None => h * w,
                 Pooling::Max | Pooling::Average => (h / 2) * (w / 2),

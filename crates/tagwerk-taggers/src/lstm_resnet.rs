@@ -14,11 +14,12 @@ use crate::general::Rows;
 use crate::network::Network;
 use crate::settings::{check_number, check_widths};
 use serde::{Deserialize, Serialize};
+use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::layers::{
     BatchNorm, Convolution, ConvolutionConfig, DenseChain, DenseChainConfig, Dropout, Init, Lstm, LstmConfig, Part,
     PartMut, Parts, Pass,
 };
-use tagwerk_nn::ops::{Activation, ConvSpec, PoolSpec, Reduction, activate, max_pool, segment_reduce};
+use tagwerk_nn::ops::{Activation, ConvSpec, Reduction, Window, activate, dense_max_pool, segment_reduce};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
 use tagwerk_physics::View;
 use tagwerk_train::{EarlyStopping, TrainingConfig};
@@ -112,12 +113,15 @@ impl LstmResNetConfig {
         for (s, &c) in self.channels.iter().enumerate() {
             let convolution = |name: String, kernel: usize, c_in: usize, relu| {
                 let spec = ConvSpec {
-                    input: size,
+                    window: Window {
+                        input: size,
+                        size: [kernel; 2],
+                        stride: [1; 2],
+                        padding: [kernel / 2; 2],
+                    },
                     c_in,
                     c_out: c,
-                    kernel: [kernel; 2],
-                    stride: [1; 2],
-                    padding: [kernel / 2; 2],
+                    groups: 1,
                     bias: true,
                     relu,
                 };
@@ -154,6 +158,7 @@ impl LstmResNetConfig {
                 init,
             }
             .init(seed, device)?,
+            workspace: Workspace::default(),
         })
     }
 }
@@ -169,9 +174,9 @@ struct Unit {
 
 impl Unit {
     fn forward(&mut self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let y = self.first_norm.forward(self.first.forward(x.clone(), pass), pass);
+        let y = self.first_norm.forward(self.first.forward_dense(x.clone(), pass), pass);
         let y = activate(y, Activation::Relu);
-        let y = self.second_norm.forward(self.second.forward(y, pass), pass);
+        let y = self.second_norm.forward(self.second.forward_dense(y, pass), pass);
         activate(y + x, Activation::Relu)
     }
 }
@@ -195,6 +200,7 @@ pub struct LstmResNet {
     stages: Vec<Stage>,
     dropout: Dropout,
     out: DenseChain,
+    workspace: Workspace,
 }
 
 impl LstmResNet {
@@ -230,15 +236,15 @@ impl Network for LstmResNet {
         let mut size = None;
         for stage in &mut self.stages {
             if let Some(input) = size {
-                let halves = PoolSpec {
+                let halves = Window {
                     input,
-                    window: [2; 2],
+                    size: [2; 2],
                     stride: [2; 2],
                     padding: [0; 2],
                 };
-                x = max_pool(x, halves);
+                x = dense_max_pool(x, halves, &self.workspace);
             }
-            x = stage.widen.forward(x, pass);
+            x = stage.widen.forward_dense(x, pass);
             for unit in &mut stage.units {
                 x = unit.forward(x, pass); // [B H' W', C]
             }

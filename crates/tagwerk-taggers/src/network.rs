@@ -2,7 +2,9 @@
 
 use crate::error::TaggerError;
 use std::path::Path;
+use std::sync::Arc;
 use tagwerk_nn::layers::{Parts, Pass};
+use tagwerk_nn::ops::Sites;
 use tagwerk_nn::optimizer::{Adam, AdamConfig, Lookahead};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData, loss, weights};
 use tagwerk_physics::{DenseView, JaggedView, View};
@@ -106,23 +108,23 @@ pub(crate) fn jagged<'a>(tagger: &'static str, view: &'a View, width: usize) -> 
     }
 }
 
-/// Pictures of `C` channels as rows of pixels `[B H W, C]`, and their number.
+/// Pictures of `C` channels as rows of the pixels that are not empty, and of the empty picture, `[R + P, C]`.
 ///
 /// # Errors
 /// A view that is no picture of this size.
 pub fn pictures(
     tagger: &'static str,
     view: &View,
-    [h, w]: [usize; 2],
+    size: [usize; 2],
     channels: usize,
     device: &Device,
-) -> Result<(Tensor<2>, usize), TaggerError> {
-    let pixels = h * w;
+) -> Result<(Tensor<2>, Arc<Sites>), TaggerError> {
+    let values = size[0] * size[1] * channels;
     match view {
-        View::Dense(DenseView { shape, values }) if shape.iter().product::<usize>() == pixels * channels => {
-            let jets = values.len() / (pixels * channels);
-            let data = TensorData::new(values.clone(), [jets * pixels, channels]);
-            Ok((Tensor::from_data(data, device), jets))
+        View::Dense(DenseView { shape, values: found }) if shape.iter().product::<usize>() == values => {
+            let sites = computed(tagger, Sites::nonzero(size, channels, found))?;
+            let data = TensorData::new(sites.gather(channels, found), [sites.row_count(), channels]);
+            Ok((Tensor::from_data(data, device), sites))
         }
         other => Err(TaggerError::View {
             tagger,
@@ -153,6 +155,41 @@ pub fn padded_sequences(
             }
             let data = TensorData::new(values, [v.len() * length, width]);
             Ok((Tensor::from_data(data, device), v.len()))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Jagged rows as sequences of `length` that end in zeros, what is longer cut off: the rows that are there and `reach`
+/// more, and the empty sequence, `[R + L, C]`.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub fn sequences(
+    tagger: &'static str,
+    view: &View,
+    width: usize,
+    length: usize,
+    reach: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, Arc<Sites>), TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == width => {
+            let counts = (0..v.len()).map(|b| v.range(b).len() + reach);
+            let sites = computed(tagger, Sites::leading(length, counts))?;
+            let mut values = vec![0.0; sites.row_count() * width];
+            for (b, own) in sites.offsets().windows(2).take(v.len()).enumerate() {
+                let rows = v.range(b);
+                let rows = rows.start..rows.end.min(rows.start + length);
+                values[own[0] * width..][..rows.len() * width]
+                    .copy_from_slice(&v.rows[rows.start * width..rows.end * width]);
+            }
+            let data = TensorData::new(values, [sites.row_count(), width]);
+            Ok((Tensor::from_data(data, device), sites))
         }
         other => Err(TaggerError::View {
             tagger,
@@ -194,6 +231,18 @@ pub fn four_vectors(
             found: describe(other),
         }),
     }
+}
+
+/// Sites that could be made.
+///
+/// # Errors
+/// None, but for a batch beyond all memory.
+pub fn computed(tagger: &'static str, sites: Option<Sites>) -> Result<Arc<Sites>, TaggerError> {
+    sites.map(Arc::new).ok_or_else(|| TaggerError::View {
+        tagger,
+        expected: "pictures of its own size, with fewer than 2^32 pixels a batch",
+        found: "others".into(),
+    })
 }
 
 /// A view in words, for errors.

@@ -22,6 +22,7 @@ use crate::part::PartConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
 use crate::pcnn::PcnnConfig;
 use crate::pfn::PfnConfig;
+use crate::resnext::ResNextConfig;
 use crate::settings::config_of;
 use crate::tagger::Tagger;
 use crate::topodnn::TopoDnnConfig;
@@ -36,6 +37,7 @@ type Build = fn(&toml::Table) -> Result<Box<dyn Tagger>, TaggerError>;
 const REGISTRY: &[(&str, Build)] = &[
     ("topodnn", |t| Ok(Box::new(config_of::<TopoDnnConfig>("topodnn", t)?))),
     ("cnn", |t| Ok(Box::new(config_of::<CnnConfig>("cnn", t)?))),
+    ("resnext", |t| Ok(Box::new(config_of::<ResNextConfig>("resnext", t)?))),
     ("nsub6", |t| {
         // The settings are laid over those of six bodies.
         let mut settings = toml::Table::new();
@@ -168,6 +170,7 @@ mod tests {
         let expected = [
             ("topodnn", 59_323),
             ("cnn", 609_666),
+            ("resnext", 1_457_314),
             ("nsub6", 56_302),
             ("nsub8", 57_502),
             ("treenin", 33_901),

@@ -23,6 +23,7 @@ fn taggers_have_the_published_architectures_and_numbers() {
         ("pfn", 82_458),
         ("efn", 82_358),
         ("particlenet-lite", 26_416),
+        ("resnext", 1_457_314),
         ("part", 2_141_134),
         ("lorentznet", 224_072),
     ] {

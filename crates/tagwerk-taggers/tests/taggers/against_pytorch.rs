@@ -385,3 +385,9 @@ fn lstm_resnet_agrees_with_pytorch() {
     };
     Case::network("lstm-resnet", move |device| config.init(5, [4, 5], 1, device).unwrap()).run();
 }
+
+#[test]
+fn resnext_agrees_with_pytorch() {
+    let settings = "pixels = 20\nstem = 6\nwidths = [4, 8]\nblocks = [2, 1]\ngroups = 2\ndropout = 0.0";
+    Case::new("resnext", settings).run();
+}
