@@ -237,6 +237,8 @@ def m_body(jets: Jets, bodies: int) -> NDArray[np.float32]:
         mass = np.sqrt(max(total[3] ** 2 - (total[:3] ** 2).sum(), 0.0))
         rows.append([*values, jet_pt / 1000.0, mass / 1000.0])
     return np.array(rows, dtype=np.float32)
+
+
 def four_vectors(jets: Jets, width: int = WIDTH) -> NDArray[np.float32]:
     """(E, px, py, pz) in GeV, [B, width, 4]."""
     pt, eta, phi, mask = jets.padded()
@@ -252,12 +254,6 @@ def kt_tree(jets: Jets) -> NDArray[np.float32]:
 
 STANDARDIZATION = ((1.7, 0.7), (2.0, 0.7), None, None, (-4.7, 0.7), (-4.7, 0.7), (0.2, 4.0))
 """What is subtracted from each kinematic feature, and what it is multiplied with after (arXiv:2202.03772)."""
-
-
-def four_vectors(jets: Jets, width: int = WIDTH) -> NDArray[np.float32]:
-    """(E, px, py, pz) in GeV, [B, width, 4]."""
-    pt, eta, phi, mask = jets.padded()
-    return _stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], mask, width)
 
 
 def standardized(jets: Jets, width: int = 128) -> NDArray[np.float32]:

@@ -38,18 +38,18 @@ impl Drop {
     }
 }
 
-/// Two rounds of multiplication and shift, the first finalizer of MurmurHash3 in shape, with a key before each.
+/// The finalizer of MurmurHash3, twice, with a key before each: one alone would turn a key into a shift of its hashes.
 #[inline(always)]
 fn mix(place: u32, key: [u32; 2]) -> u32 {
-    let mut h = place ^ key[0];
+    finalize(finalize(place ^ key[0]) ^ key[1])
+}
+
+#[inline(always)]
+fn finalize(mut h: u32) -> u32 {
     h ^= h >> 16;
     h = h.wrapping_mul(0x85eb_ca6b);
     h ^= h >> 13;
     h = h.wrapping_mul(0xc2b2_ae35);
-    h ^= h >> 16;
-    h = h.wrapping_add(key[1]);
-    h ^= h >> 15;
-    h = h.wrapping_mul(0x9e37_79b1);
     h ^ (h >> 16)
 }
 
