@@ -60,11 +60,11 @@ impl LorentzSpec {
         LORENTZ_VALUES * self.vectors
     }
 
-    /// The metric in use.
+    /// The metric in use; `parameters` are looked at only where it is learned.
     pub fn metric_of(&self, parameters: &[f32]) -> [f32; 4] {
         let mut metric = MINKOWSKI;
-        for (own, learned) in metric.iter_mut().zip(&parameters[self.metric()]) {
-            *own = *learned;
+        if self.learned_metric {
+            metric.copy_from_slice(&parameters[self.metric()]);
         }
         metric
     }
