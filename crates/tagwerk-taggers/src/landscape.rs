@@ -18,7 +18,7 @@ use config::PlannedRun;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use table::tabulate;
+use table::{Facts, tabulate};
 use tagwerk_nn::device::is_fused;
 use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult};
 use tagwerk_train::{
@@ -170,7 +170,13 @@ pub fn landscape(
     let mut facts = Vec::new();
     for ((run, folder), result) in runs.iter().zip(&folders).zip(results.into_iter().flatten()) {
         let summary = result.outcome.summary();
-        facts.push((result.parameters, summary.epochs as usize, summary.seconds));
+        facts.push(Facts {
+            parameters: result.parameters,
+            epochs: summary.epochs as usize,
+            seconds: summary.seconds,
+            threads: folder.provenance()?.map(|provenance| provenance.threads),
+            scoring: summary.scoring.get("test").copied(),
+        });
         finished.push(LandscapeRun {
             tagger: run.config.tagger.clone(),
             seed: run.config.training.seed,

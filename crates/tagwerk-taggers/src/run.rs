@@ -205,6 +205,7 @@ pub(crate) fn train_on(
         device: context.device_name.clone(),
         // Of the pool that this training runs in: one of many has fewer than all.
         threads: rayon::current_num_threads().min(context.threads),
+        imported: None,
     };
     let outcome = Trainer::new(&training, run, &clock, context.stop.clone(), observer)
         .provenance(provenance)

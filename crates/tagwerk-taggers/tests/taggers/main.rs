@@ -6,6 +6,7 @@
 mod against_pytorch;
 mod landscape;
 mod learns;
+mod particlenet_settings;
 mod properties;
 mod run;
 mod support;
