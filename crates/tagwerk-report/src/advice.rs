@@ -242,7 +242,7 @@ fn significant(value: f64) -> String {
 /// A share below one, in words that are read at once: `62 %`, `a tenth`, `1/40`.
 fn share(share: f64) -> String {
     match share {
-        s if s >= 0.095 && s < 0.105 => "a tenth".to_owned(),
+        s if (0.095..0.105).contains(&s) => "a tenth".to_owned(),
         s if s >= 0.1 => format!("{:.0} %", 100.0 * s),
         s => format!("1/{:.0}", 1.0 / s),
     }

@@ -6,6 +6,7 @@
 mod canvas;
 mod overview;
 mod pareto;
+mod placing;
 mod roc;
 mod scores;
 mod style;

@@ -73,6 +73,8 @@ impl StateDict {
         let places = pickle::tensors(&pickle).map_err(|reason| format!("data.pkl, {reason}"))?;
         let mut storages: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let mut tensors = Vec::with_capacity(places.len());
+        // Tensors may share a storage. A value has two bytes or more, so twice as many as a file can hold apart.
+        let mut room = bytes.len();
         for (name, place) in places {
             let TensorPlace { storage, .. } = &place;
             if !storages.contains_key(&storage.key) {
@@ -81,6 +83,8 @@ impl StateDict {
             }
             let values = &storages[&storage.key];
             let tensor = place.read(values).map_err(|reason| format!("{name}: {reason}"))?;
+            room = (room.checked_sub(tensor.len()))
+                .ok_or_else(|| format!("{name}: with this tensor there are more values than the file has bytes"))?;
             tensors.push((name, tensor));
         }
         Ok(Self {

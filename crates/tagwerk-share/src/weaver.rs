@@ -203,15 +203,14 @@ impl Weights {
             k: choices.neighbors,
             widths: widths.clone(),
         };
-        ParticleNetConfig {
-            blocks: self.network.blocks.iter().map(block).collect(),
-            hidden: self.network.hidden,
-            max_constituents: choices.preprocess.max_constituents,
-            standardization: choices.preprocess.standardization(),
-            zero_neighbors: true,
-            fusion: self.network.fusion.unwrap_or(0),
-            ..ParticleNetConfig::default()
-        }
+        let mut config = ParticleNetConfig::default();
+        config.blocks = self.network.blocks.iter().map(block).collect();
+        config.hidden = self.network.hidden;
+        config.max_constituents = choices.preprocess.max_constituents;
+        config.standardization = choices.preprocess.standardization();
+        config.zero_neighbors = true;
+        config.fusion = self.network.fusion.unwrap_or(0);
+        config
     }
 
     /// The weights under Tagwerk's names: layers `[C, C']`, features in the order of the columns, two outputs

@@ -9,7 +9,7 @@ use arrow_array::types::Float64Type;
 use std::path::{Path, PathBuf};
 use tagwerk_data::{ParquetFile, Part, Plan, Source, Split};
 use tagwerk_share::{ImportOptions, ShareError, import, inspect};
-use tagwerk_taggers::{Context, DataConfig, resume, score, set_epochs};
+use tagwerk_taggers::{Context, DataConfig, resume, score};
 use tagwerk_train::{RunFolder, TrainError};
 
 fn fixture(name: &str) -> PathBuf {
@@ -132,8 +132,8 @@ fn an_imported_run_says_where_it_is_from_and_is_not_trained_on() {
     assert_eq!((imported.file.as_str(), &imported.sha256), ("kin.pt", &told.sha256));
     assert_eq!(imported.choices, told.choices);
     for error in [
-        resume(&run, &Context::cpu(1), &mut ()).unwrap_err(),
-        set_epochs(&run, 40).unwrap_err(),
+        resume(&run, None, &Context::cpu(1), &mut ()).unwrap_err(),
+        resume(&run, Some(40), &Context::cpu(1), &mut ()).unwrap_err(),
     ] {
         assert!(error.to_string().contains("imported"), "{error}");
     }

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tagwerk_data::{JetDataset, Part};
+use tagwerk_nn::Device;
 use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
 use tagwerk_train::{
-    CheckpointKind, Examples, Machine, Observer, Outcome, Provenance, Reading, RunFolder, ScoreTable, Sets,
+    CheckpointKind, Examples, Learner, Machine, Observer, Outcome, Provenance, Reading, RunFolder, ScoreTable, Sets,
     SystemClock, Trainer, TrainingConfig, require_both_classes,
 };
 
@@ -178,18 +179,17 @@ pub(crate) fn checksums(dataset: &JetDataset) -> Result<BTreeMap<String, String>
         .collect())
 }
 
-/// Trains one tagger in one folder on views that are there already.
+/// Trains one learner in one folder on views that are there already.
 pub(crate) fn train_on(
     run: &RunFolder,
     config: &RunConfig,
-    tagger: &dyn Tagger,
+    mut learner: Box<dyn Learner>,
     views: &Views,
     checksums: &BTreeMap<String, String>,
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let training = config.training.clone().check()?;
-    let mut learner = tagger.learner(&config.training, &context.device)?;
     let clock = SystemClock::new();
     let sets = Sets::new(views.train.as_ref(), views.validation.as_ref())
         .score("test", views.test.as_ref())
@@ -250,22 +250,27 @@ pub fn train(
 
 /// Goes on with the run in a folder, from its last checkpoint.
 ///
-/// # Errors
-/// A folder that holds no run; as [`train`].
-pub fn resume(run: &Path, context: &Context, observer: &mut dyn Observer) -> Result<RunResult, TaggerError> {
-    let folder = RunFolder::open(run)?;
-    let config: RunConfig = folder.config()?;
-    train_in(run, Some(folder), &config, context, observer)
-}
-
-/// Gives a run another number of epochs, more than are done already; [`resume`] then goes on with it. The run's
-/// configuration has the new number from now on.
+/// With `epochs` the run gets another number of epochs, more than are done already. Its configuration has the new
+/// number from the moment on at which nothing but the training can fail.
 ///
 /// # Errors
-/// A folder that holds no run, or one that is in use; no more epochs than are done; a run that early stopping ended.
-pub fn set_epochs(run: &Path, epochs: u32) -> Result<(), TaggerError> {
-    let set = |config: &mut RunConfig| config.training.epochs = epochs;
-    Ok(RunFolder::open(run)?.set_epochs(epochs, &SystemClock::new(), set)?)
+/// A folder that holds no run, one that is in use, or imported weights; no more epochs than are done, or a run that early
+/// stopping ended; as [`train`].
+pub fn resume(
+    run: &Path,
+    epochs: Option<u32>,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    // Before the jets are read.
+    folder.refuse_imported()?;
+    let mut config: RunConfig = folder.config()?;
+    if let Some(epochs) = epochs {
+        folder.allows_epochs(epochs)?;
+        config.training.epochs = epochs;
+    }
+    train_in(run, Some(folder), &config, context, observer)
 }
 
 /// Trains in a folder that is there or, as `None`, is made once nothing more can be wrong.
@@ -277,17 +282,67 @@ fn train_in(
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
+    require_jets(tagger.as_ref())?;
     config.training.clone().check()?;
     tagger.check()?;
     let dataset = config.data.open()?;
     let checksums = checksums(&dataset)?;
-    let plan = MemoryPlan::new(&config.data, &dataset, &[folder.as_ref().and_then(begun_reading)])?;
+    let begun = folder.as_ref().and_then(begun_reading);
+    let plan = MemoryPlan::new(&config.data, &dataset, &[(tagger.as_ref(), begun)])?;
     let views = Views::compute(&config.data, &dataset, &tagger, &plan, 0)?;
     let folder = match folder {
-        Some(folder) => folder,
+        Some(folder) => {
+            let epochs = config.training.epochs;
+            if folder.config::<RunConfig>()?.training.epochs != epochs {
+                folder.set_epochs(epochs, &SystemClock::new(), |stored: &mut RunConfig| {
+                    stored.training.epochs = epochs;
+                })?;
+            }
+            folder
+        }
         None => RunFolder::create(run, config)?,
     };
-    train_on(&folder, config, tagger.as_ref(), &views, &checksums, context, observer)
+    let learner = tagger.learner(&config.training, &context.device)?;
+    train_on(&folder, config, learner, &views, &checksums, context, observer)
+}
+
+/// Parameters of a run with at least one epoch done, counted with its best weights: some taggers have as many as their
+/// training jets asked for.
+///
+/// # Errors
+/// A folder that holds no run, or no weights.
+pub fn parameter_count(run: &Path) -> Result<usize, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    let config: RunConfig = folder.config()?;
+    let tagger = registry::tagger(&config.tagger, &config.settings)?;
+    let learner = best_learner(&folder, &config, tagger.as_ref(), &Device::flex())?;
+    Ok(learner.parameter_count())
+}
+
+/// A learner with the best weights of a run.
+fn best_learner(
+    folder: &RunFolder,
+    config: &RunConfig,
+    tagger: &dyn Tagger,
+    device: &Device,
+) -> Result<Box<dyn Learner>, TaggerError> {
+    let checkpoints = folder.checkpoints();
+    checkpoints.verify(CheckpointKind::Best)?;
+    let mut learner = tagger.learner(&config.training, device)?;
+    let loaded = learner.load_weights(&checkpoints.path(CheckpointKind::Best));
+    loaded.map_err(|e| TaggerError::NoRun {
+        path: folder.path().to_path_buf(),
+        reason: e.to_string(),
+    })?;
+    Ok(learner)
+}
+
+/// Refuses a tagger that has no view of jets.
+fn require_jets(tagger: &dyn Tagger) -> Result<(), TaggerError> {
+    match tagger.reads_scores() {
+        Some(_) => Err(TaggerError::NeedsLandscape { tagger: tagger.name() }),
+        None => Ok(()),
+    }
 }
 
 /// Scores a part of a data set (by default the run's own) with the best weights of a run. `None` after a stop.
@@ -304,18 +359,11 @@ pub fn score(
     let folder = RunFolder::open(run)?;
     let config: RunConfig = folder.config()?;
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
-    let checkpoints = folder.checkpoints();
-    checkpoints.verify(CheckpointKind::Best)?;
-    let mut learner = tagger.learner(&config.training, &context.device)?;
-    learner
-        .load_weights(&checkpoints.path(CheckpointKind::Best))
-        .map_err(|e| TaggerError::NoRun {
-            path: run.to_path_buf(),
-            reason: e.to_string(),
-        })?;
+    require_jets(tagger.as_ref())?;
+    let mut learner = best_learner(&folder, &config, tagger.as_ref(), &context.device)?;
     let data = data.unwrap_or(&config.data);
     let dataset = data.open()?;
-    let reading = memory::reading_to_score(data, &dataset, part)?;
+    let reading = memory::reading_to_score(data, &dataset, part, tagger.as_ref())?;
     let examples = memory::examples(data, &dataset, part, &tagger, reading)?;
     let batch = config.training.score_batch_size;
     Ok(tagwerk_train::score(

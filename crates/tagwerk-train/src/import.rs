@@ -54,9 +54,11 @@ impl RunFolder {
         Self::open(path)
     }
 
+    /// Says whether the run may be trained.
+    ///
     /// # Errors
     /// [`TrainError::Imported`] for a run of imported weights.
-    pub(crate) fn refuse_imported(&self) -> Result<()> {
+    pub fn refuse_imported(&self) -> Result<()> {
         match self.provenance()? {
             Some(Provenance { imported: Some(_), .. }) => Err(TrainError::Imported {
                 path: self.path().to_owned(),

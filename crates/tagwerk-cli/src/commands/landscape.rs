@@ -163,7 +163,12 @@ fn explained(error: TaggerError, folder: &Path) -> Failure {
 }
 
 fn report(folder: &Path, config: &LandscapeConfig, finished: &Finished) -> Result<PathBuf, Failure> {
-    write_whole(&folder.join("landscape.toml"), toml::to_string(config)?.as_bytes())?;
+    // With paths that hold from any working directory.
+    let stored = LandscapeConfig {
+        data: config.data.resolved()?,
+        ..config.clone()
+    };
+    write_whole(&folder.join("landscape.toml"), toml::to_string(&stored)?.as_bytes())?;
     let runs: Vec<FinishedRun> = finished
         .runs
         .iter()

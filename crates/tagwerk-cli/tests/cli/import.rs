@@ -50,18 +50,19 @@ fn imported_weights_score_as_in_pytorch() {
         .iter()
         .flat_map(|values| values.as_primitive::<Float32Type>().values().to_vec())
         .collect();
-    let mut jets = 0;
+    let mut expected = Vec::new();
     for lists in column(&Path::new(FIXTURES).join("scores.parquet"), "general") {
         let lists = lists.as_list::<i32>();
-        for jet in 0..lists.len() {
+        expected.extend((0..lists.len()).map(|jet| {
             let logits = lists.value(jet).as_primitive::<Float64Type>().values().to_vec();
-            let expected = logits[8] - logits[0];
-            let error = (f64::from(found[jet]) - expected).abs();
-            assert!(error < 1e-4, "jet {jet}: {} for {expected}", found[jet]);
-            jets += 1;
-        }
+            logits[8] - logits[0]
+        }));
     }
-    assert_eq!(jets, found.len());
+    assert_eq!(expected.len(), found.len());
+    for (jet, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error < 1e-4, "jet {jet}: {found} for {expected}");
+    }
     let provenance = sandbox.json_file("run/provenance.json");
     assert_eq!(provenance["imported"]["sha256"], told["sha256"]);
     assert_eq!(provenance["imported"]["file"], "general.pt");

@@ -5,6 +5,7 @@
 mod catalogue;
 mod damaged;
 mod evaluate;
+mod features;
 mod import;
 #[cfg(unix)]
 mod interrupted;

@@ -5,6 +5,7 @@ use tagwerk_stats::{Cost, LandscapeResult, ParetoPoint, Standing};
 
 use super::Figure;
 use super::canvas::{Area, Axis, Drawn, Panel, TEXT, TICKS, glyph, pen, stroke, svg, text};
+use super::placing::places;
 use super::roc::shortened;
 use super::style::{INK, Look, Marker, RULE};
 use crate::error::Result;
@@ -88,6 +89,11 @@ pub fn pareto_figure(landscape: &LandscapeResult) -> Result<Option<Figure>> {
             for point in points {
                 entry(root, &panel, point, number(&point.name))?;
             }
+            let labels: Vec<_> = points
+                .iter()
+                .map(|point| (number(&point.name) + 1).to_string())
+                .collect();
+            numbers(root, &panel, points, &labels)?;
         }
         for (i, tagger) in landscape.taggers.iter().enumerate() {
             let (column, row) = (i % COLUMNS, i / COLUMNS);
@@ -183,37 +189,81 @@ fn front_line(panel: &Panel<'_, '_>, points: &[ParetoPoint], (right, bottom): (f
     panel.line(&line, RULE, 1.2, (5, 3))
 }
 
-/// A point with the number of its tagger.
+/// Length of the arrow that marks a limit.
+const ARROW: f64 = 24.0;
+
+/// Half the width of the room that a marker takes, and of an error bar's.
+const MARKER_ROOM: f64 = 6.0;
+const BAR_ROOM: f64 = 1.5;
+
+/// A point with its error bar, or with an arrow where no background passes.
 fn entry(root: &Area<'_>, panel: &Panel<'_, '_>, point: &ParetoPoint, index: usize) -> Drawn {
     let Look { color, marker, .. } = Look::of(index);
-    let (value, upper) = ends(point);
-    let (x, y) = (panel.x(point.cost), panel.y(value));
+    let (x, y) = place(panel, point);
+    let (top, bottom) = bar(panel, point);
     let (radius, filled) = match point.standing {
         Standing::Front => (4.8, true),
         Standing::Undecided => (4.8, false),
         Standing::Dominated => (2.8, false),
     };
     if point.background_efficiency > 0.0 {
-        let lower = 1.0 / (point.background_efficiency + point.error);
-        let top = if upper.is_finite() {
-            panel.y(upper)
-        } else {
-            panel.frame().1
-        };
-        stroke(root, &[(x, panel.y(lower)), (x, top)], pen(color, 1.0), (0, 0))?;
+        stroke(root, &[(x, bottom), (x, top)], pen(color, 1.0), (0, 0))?;
     } else {
-        stroke(root, &[(x, y), (x, y - 24.0)], pen(color, 1.5), (0, 0))?;
-        let head = [(x - 4.0, y - 18.0), (x, y - 24.0), (x + 4.0, y - 18.0)];
+        stroke(root, &[(x, bottom), (x, top)], pen(color, 1.5), (0, 0))?;
+        let head = [(x - 4.0, top + 6.0), (x, top), (x + 4.0, top + 6.0)];
         stroke(root, &head, pen(color, 1.5), (0, 0))?;
     }
-    glyph(root, (x, y), marker, color, radius, filled)?;
-    text(
-        root,
-        (x + 7.0, y - 7.0),
-        HPos::Left,
-        TEXT - 3.0,
-        &(index + 1).to_string(),
-    )
+    glyph(root, (x, y), marker, color, radius, filled)
+}
+
+/// The numbers of the taggers beside their points, clear of markers and bars.
+fn numbers(root: &Area<'_>, panel: &Panel<'_, '_>, points: &[ParetoPoint], labels: &[String]) -> Drawn {
+    /// Height of a digit with some air, and its width.
+    const HEIGHT: f64 = 10.0;
+    const DIGIT: f64 = 6.2;
+    let drawn: Vec<_> = points
+        .iter()
+        .flat_map(|point| {
+            let (x, y) = place(panel, point);
+            let (top, bottom) = bar(panel, point);
+            [
+                (x - MARKER_ROOM, y - MARKER_ROOM, x + MARKER_ROOM, y + MARKER_ROOM),
+                (x - BAR_ROOM, top, x + BAR_ROOM, bottom),
+            ]
+        })
+        .collect();
+    let anchors: Vec<_> = points
+        .iter()
+        .zip(labels)
+        .map(|(point, label)| (place(panel, point), DIGIT * label.len() as f64))
+        .collect();
+    for (at, label) in places(&anchors, HEIGHT, 3.0, &drawn, panel.frame())
+        .into_iter()
+        .zip(labels)
+    {
+        text(root, at, HPos::Center, TEXT - 3.0, label)?;
+    }
+    Ok(())
+}
+
+/// Where a point is drawn.
+fn place(panel: &Panel<'_, '_>, point: &ParetoPoint) -> (f64, f64) {
+    (panel.x(point.cost), panel.y(ends(point).0))
+}
+
+/// Upper and lower end of its error bar, or of its arrow.
+fn bar(panel: &Panel<'_, '_>, point: &ParetoPoint) -> (f64, f64) {
+    let (value, upper) = ends(point);
+    let (eps, error) = (point.background_efficiency, point.error);
+    if eps <= 0.0 {
+        return (panel.y(value) - ARROW, panel.y(value));
+    }
+    let top = if upper.is_finite() {
+        panel.y(upper)
+    } else {
+        panel.frame().1
+    };
+    (top, panel.y(1.0 / (eps + error)))
 }
 
 /// What filled, open and small markers mean.

@@ -82,6 +82,32 @@ fn the_smallest_state_dict_is_read_from_any_folder() {
 }
 
 #[test]
+fn many_tensors_over_one_storage_do_not_fill_the_memory() {
+    // 300 tensors, each all 4,000 values of storage 0: 1,200,000 values from 20 kB.
+    let function = b"ctorch._utils\n_rebuild_tensor_v2\nq\x00";
+    let storage =
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuM\xa0\x0ftQq\x01";
+    let mut pickle = b"\x80\x02}".to_vec();
+    for i in 0..300 {
+        // What the first tensor names is looked up for the others.
+        let (function, storage) = if i == 0 {
+            (&function[..], &storage[..])
+        } else {
+            (&b"h\x00"[..], &b"h\x01"[..])
+        };
+        pickle.extend(format!("X\x03\0\0\0{i:03}").bytes());
+        pickle.extend([function, b"(", storage, b"K\x00M\xa0\x0f\x85K\x01\x85\x89)tRs"].concat());
+    }
+    pickle.push(b'.');
+    let bytes = archive(
+        &[("a/data.pkl", &pickle), ("a/data/0", &[0; 16_000])],
+        CompressionMethod::Stored,
+    );
+    let error = StateDict::from_bytes(&bytes).unwrap_err();
+    assert!(error.contains("more values than the file has bytes"), "{error}");
+}
+
+#[test]
 fn files_of_other_kinds_are_told_apart() {
     let number = 1f32.to_le_bytes();
     let stored = |entries: &[(&str, &[u8])]| archive(entries, CompressionMethod::Stored);
