@@ -27,6 +27,7 @@ Examples:
   tagwerk resume runs/pfn
   tagwerk score runs/pfn other.parquet -o scores.parquet
   tagwerk evaluate scores.parquet --json -
+  tagwerk import weights.pt -o runs/theirs
   tagwerk taggers
 
 Exit codes: 0 done; 1 failed or stopped, with one sentence on standard error; 2 wrong usage.
@@ -105,6 +106,8 @@ pub enum Command {
     Score(commands::score::Typed),
     /// AUC, accuracy and background rejection of score files, with errors
     Evaluate(commands::evaluate::Typed),
+    /// Make a run of weights that PyTorch trained
+    Import(commands::import::Typed),
     /// List all taggers with their parameters and published numbers
     Taggers(commands::taggers::Typed),
     /// Compute observables of jets and write them as a table

@@ -99,6 +99,15 @@ fn read(path: &Path) -> Result<Contents, NnError> {
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
 }
 
+/// Writes tensors of any names and shapes, row-major: for weights that come from elsewhere, which [`load`] then checks
+/// against their network.
+///
+/// # Errors
+/// [`NnError::Io`] with the file; [`NnError::Weights`] for a tensor whose values do not fill its shape.
+pub fn save_tensors(tensors: &[(String, Vec<usize>, Vec<f32>)], path: &Path) -> Result<(), NnError> {
+    write(path, tensors, HashMap::new())
+}
+
 /// Writes all weights, running statistics and standardizations.
 ///
 /// # Errors

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use tagwerk_report::{EpochRecord, History, ReportInput, TaggerCurves, write_report};
 use tagwerk_stats::{
-    BootstrapOptions, Landscape, LandscapeOptions, Published, PublishedValue, TaggerInput, TrainingInput, Truth,
+    BootstrapOptions, Landscape, LandscapeOptions, Published, PublishedValue, ScoringTime, TaggerInput, TrainingInput,
+    Truth,
 };
 
 const JETS: usize = 100_000;
@@ -96,7 +97,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     seed,
                     scores,
                     epochs: 12,
-                    seconds: 321.5,
+                    seconds: 321.5 * parameters as f64 / 8e4,
+                    threads: Some(1),
+                    scoring: Some(ScoringTime {
+                        jets: JETS,
+                        seconds: JETS as f64 * 1e-6 * 100.0 / separation,
+                        view_seconds: 1.5,
+                        threads: 1,
+                    }),
                 })
                 .collect(),
         })?;
@@ -122,6 +130,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         commands: vec!["cargo run --release -p tagwerk-report --example toy_report".to_owned()],
     };
     println!("{}", tagwerk_report::table_text(&input.landscape));
+    println!("{}", tagwerk_report::advice_text(&input.landscape));
     println!("{}", write_report(&input, &folder)?.display());
     Ok(())
 }

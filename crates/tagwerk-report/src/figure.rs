@@ -5,12 +5,15 @@
 
 mod canvas;
 mod overview;
+mod pareto;
+mod placing;
 mod roc;
 mod scores;
 mod style;
 mod training;
 
 pub use overview::rejection_overview;
+pub use pareto::pareto_figure;
 pub use roc::roc_figure;
 pub use scores::score_figure;
 pub use training::training_figure;

@@ -2,6 +2,7 @@
 
 use tagwerk_stats::LandscapeResult;
 
+use crate::advice::advice_lines;
 use crate::comparison::{comparison_lines, summary};
 use crate::escape::html;
 use crate::figure::Figure;
@@ -15,6 +16,10 @@ const STYLE: &str = include_str!("html/style.css");
 /// The page. `figures` are embedded in the order given.
 pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
     let mut sections: Vec<(&str, &str, String)> = vec![("table", "Taggers", table(&input.landscape))];
+    let advice = advice_lines(&input.landscape);
+    if !advice.is_empty() {
+        sections.push(("advice", "Advice", list(&advice)));
+    }
     for figure in figures {
         sections.push((figure_id(figure), &figure.title, embedded(figure)));
     }
@@ -56,6 +61,7 @@ pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
 fn figure_id(figure: &Figure) -> &'static str {
     match figure.name.as_str() {
         "roc" => "roc",
+        "pareto" => "pareto",
         "scores" => "scores",
         "training" => "training",
         _ => "rejection",
@@ -118,7 +124,7 @@ fn trainings(landscape: &LandscapeResult) -> String {
     let mut out = String::from(
         "<div class=\"wide\"><table>\n<caption>Every training; R(e) is the background rejection at signal efficiency e, ± test sample.</caption>\n<thead><tr>\
          <th scope=\"col\">tagger</th><th scope=\"col\">seed</th><th scope=\"col\">AUC</th><th scope=\"col\">accuracy</th>\
-         <th scope=\"col\">R(0.3)</th><th scope=\"col\">R(0.5)</th><th scope=\"col\">epochs</th><th scope=\"col\">time</th>\
+         <th scope=\"col\">R(0.3)</th><th scope=\"col\">R(0.5)</th><th scope=\"col\">epochs</th><th scope=\"col\">time</th><th scope=\"col\">scoring, µs a jet</th>\
          <th scope=\"col\">remarks</th></tr></thead>\n<tbody>\n",
     );
     for tagger in &landscape.taggers {
@@ -142,7 +148,7 @@ fn trainings(landscape: &LandscapeResult) -> String {
             }
             remarks.extend(t.notes.iter().cloned());
             out.push_str(&format!(
-                "<tr class=\"measured\"><th scope=\"row\">{}</th><td>{}</td><td>{auc}</td><td>{:.4}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"reason\">{}</td></tr>\n",
+                "<tr class=\"measured\"><th scope=\"row\">{}</th><td>{}</td><td>{auc}</td><td>{:.4}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"reason\">{}</td></tr>\n",
                 html(&tagger.name),
                 t.seed,
                 t.accuracy,
@@ -150,6 +156,9 @@ fn trainings(landscape: &LandscapeResult) -> String {
                 rejection(t.rejection_50, t.rejection_50_error),
                 grouped(t.epochs as u64),
                 duration(t.seconds),
+                t.scoring
+                    .and_then(|s| s.microseconds_a_jet())
+                    .map_or("–".to_owned(), |each| format!("{each:.1}")),
                 html(&remarks.join("; ")),
             ));
         }

@@ -13,7 +13,8 @@
 //! figures/*.{svg,csv}    each figure, and the numbers it plots
 //! ```
 //!
-//! [`table_text`] alone is what a terminal shows.
+//! [`table_text`] and [`advice_text`] are what a terminal shows. The advice is in no table file: the same scores give the same
+//! tables, times are of a machine and an hour.
 //!
 //! # Why so
 //!
@@ -29,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod comparison;
 mod error;
 mod escape;
@@ -40,9 +42,10 @@ mod number;
 mod table;
 mod write;
 
+pub use advice::{advice_lines, advice_text};
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
-pub use figure::{Figure, rejection_overview, roc_figure, score_figure, training_figure};
+pub use figure::{Figure, pareto_figure, rejection_overview, roc_figure, score_figure, training_figure};
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
 pub use input::{CURVE_POINTS, EpochRecord, History, ReportInput, TaggerCurves};

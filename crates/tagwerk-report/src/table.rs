@@ -15,6 +15,7 @@ pub use footnote::footnotes;
 pub use latex::table_latex;
 pub use markdown::table_markdown;
 pub use text::table_text;
+pub(crate) use text::wrap;
 
 use tagwerk_stats::{LandscapeResult, Published, PublishedValue, RejectionColumn, TaggerResult};
 

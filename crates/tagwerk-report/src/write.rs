@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{ReportError, Result};
-use crate::figure::{Figure, rejection_overview, roc_figure, score_figure, training_figure};
+use crate::figure::{Figure, pareto_figure, rejection_overview, roc_figure, score_figure, training_figure};
 use crate::html;
 use crate::input::ReportInput;
 use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
@@ -30,6 +30,7 @@ impl Report {
         let figures: Vec<Figure> = [
             roc_figure(&input.curves)?,
             rejection_overview(landscape)?,
+            pareto_figure(landscape)?,
             score_figure(&input.curves)?,
             training_figure(&input.histories)?,
         ]
@@ -73,7 +74,7 @@ impl Report {
             path: figures.clone(),
             source,
         })?;
-        for stem in ["roc", "rejection", "scores", "training"] {
+        for stem in ["roc", "rejection", "pareto", "scores", "training"] {
             if !self.figures.iter().any(|f| f.name == stem) {
                 for extension in ["svg", "csv"] {
                     let path = figures.join(stem).with_extension(extension);

@@ -207,6 +207,13 @@ impl Replicas {
         }
     }
 
+    /// Standard deviation over the replicas of the difference of two taggers' background efficiencies at a working point.
+    /// It is defined where no background passes, too.
+    pub(crate) fn efficiency_difference_error(&self, a: usize, b: usize, point: usize) -> Option<f64> {
+        let difference = |r: &Numbers| r.0[a].1[point] - r.0[b].1[point];
+        self.estimate(difference).error
+    }
+
     fn estimate(&self, quantity: impl Fn(&Numbers) -> f64) -> BootstrapEstimate {
         let value = Some(quantity(&self.sample)).filter(|v| v.is_finite());
         let mut values: Vec<f64> = self.draws.iter().map(&quantity).collect();

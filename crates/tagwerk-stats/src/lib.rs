@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod accuracy;
+mod advice;
 mod bootstrap;
 mod column;
 mod combination;
@@ -48,17 +49,20 @@ mod ensemble;
 mod error;
 mod evaluation;
 mod landscape;
+mod pareto;
 mod published;
 mod ranked;
 mod rejection;
 mod roc;
 mod scan;
 mod score;
+mod scoring_time;
 mod spread;
 mod stream;
 mod truth;
 mod working_point;
 
+pub use advice::{Advice, Bargain, Cost, NEARLY};
 pub use bootstrap::{
     BootstrapErrors, BootstrapEstimate, BootstrapOptions, PairedBootstrap, PairedDifference, bootstrap,
     paired_bootstrap,
@@ -72,10 +76,12 @@ pub use evaluation::{Evaluation, RepeatedEvaluation, evaluate, evaluate_repeated
 pub use landscape::{
     Comparison, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TaggerResult, TrainingInput, TrainingResult,
 };
+pub use pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
 pub use published::{Published, PublishedValue};
 pub use rejection::{Rejection, limit_of_none, rejection_test_error};
 pub use roc::{Roc, RocCurve};
 pub use score::Score;
+pub use scoring_time::ScoringTime;
 pub use spread::{MINIMUM_FOR_CUT, TrainingSpread, training_spread};
 pub use truth::Truth;
 pub use working_point::WorkingPoints;

@@ -51,6 +51,8 @@ fn input<'a>(name: &str, runs: &'a [Vec<f32>]) -> TaggerInput<'a, f32> {
                 scores,
                 epochs: 3,
                 seconds: 1.5,
+                threads: Some(1),
+                scoring: None,
             })
             .collect(),
     }

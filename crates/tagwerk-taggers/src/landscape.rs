@@ -20,7 +20,7 @@ use stacking::train_on_scores;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use table::tabulate;
+use table::{Facts, tabulate};
 use tagwerk_data::JetDataset;
 use tagwerk_nn::device::is_fused;
 use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult};
@@ -122,7 +122,13 @@ pub fn landscape(
     let (mut runs, mut finished, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     for ((_, run), Done { folder, result }) in all {
         let summary = result.outcome.summary();
-        facts.push((result.parameters, summary.epochs as usize, summary.seconds));
+        facts.push(Facts {
+            parameters: result.parameters,
+            epochs: summary.epochs as usize,
+            seconds: summary.seconds,
+            threads: folder.provenance()?.map(|provenance| provenance.threads),
+            scoring: summary.scoring.get("test").copied(),
+        });
         finished.push(LandscapeRun {
             tagger: run.config.tagger.clone(),
             seed: run.config.training.seed,

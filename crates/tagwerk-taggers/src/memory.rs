@@ -14,7 +14,7 @@ use crate::error::TaggerError;
 use crate::tagger::Tagger;
 use std::sync::Arc;
 use tagwerk_data::{JetDataset, Jets, Part};
-use tagwerk_train::{Examples, InMemory, Reading, Streaming};
+use tagwerk_train::{Clock, Examples, InMemory, Reading, Streaming, SystemClock};
 
 /// Trainings that may stream at once.
 pub(crate) const MOST_STREAMS: usize = 4;
@@ -91,7 +91,10 @@ pub(crate) fn examples(
     match reading {
         Reading::InMemory => {
             let jets = dataset.load(part, limit)?;
-            Ok(Box::new(InMemory::of_jets(&jets, tagger.view(&jets)?)?))
+            let clock = SystemClock::new();
+            let view = tagger.view(&jets)?;
+            let seconds = clock.seconds() * rayon::current_num_threads() as f64;
+            Ok(Box::new(InMemory::of_jets(&jets, view)?.with_view_seconds(seconds)))
         }
         Reading::Streamed { budget_bytes } => {
             let tagger = Arc::clone(tagger);

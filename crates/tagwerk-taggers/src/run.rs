@@ -205,6 +205,7 @@ pub(crate) fn train_on(
         device: context.device_name.clone(),
         // Of the pool that this training runs in: one of many has fewer than all.
         threads: rayon::current_num_threads().min(context.threads),
+        imported: None,
     };
     let outcome = Trainer::new(&training, run, &clock, context.stop.clone(), observer)
         .provenance(provenance)
@@ -253,8 +254,8 @@ pub fn train(
 /// number from the moment on at which nothing but the training can fail.
 ///
 /// # Errors
-/// A folder that holds no run, or one that is in use; no more epochs than are done, or a run that early stopping
-/// ended; as [`train`].
+/// A folder that holds no run, one that is in use, or imported weights; no more epochs than are done, or a run that early
+/// stopping ended; as [`train`].
 pub fn resume(
     run: &Path,
     epochs: Option<u32>,
@@ -262,6 +263,8 @@ pub fn resume(
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let folder = RunFolder::open(run)?;
+    // Before the jets are read.
+    folder.refuse_imported()?;
     let mut config: RunConfig = folder.config()?;
     if let Some(epochs) = epochs {
         folder.allows_epochs(epochs)?;

@@ -179,6 +179,15 @@ pub enum TrainError {
         /// Epochs done.
         done: u64,
     },
+    /// A run of imported weights, which has nothing to go on with.
+    #[error(
+        "{path} holds weights that were imported, not trained here: they can be scored, not trained on; start a new run",
+        path = path.display()
+    )]
+    Imported {
+        /// The run folder.
+        path: PathBuf,
+    },
     /// No run folder there.
     #[error("{path} is not a run folder: it has no config.toml", path = path.display())]
     NotARun {

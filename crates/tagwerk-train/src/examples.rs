@@ -65,6 +65,12 @@ pub trait Examples: Send + Sync {
         Reading::InMemory
     }
 
+    /// Processor seconds that computing the view of all of them took before they were there: wall-clock seconds times
+    /// threads. Default: 0, the view is computed with the batches.
+    fn view_seconds(&self) -> f64 {
+        0.0
+    }
+
     /// The batches of one epoch, all of `batch_size` jets but the last, without the first `skip_batches`.
     ///
     /// Skipping is what resumes an epoch: batch `n` of a skipped walk equals batch `n + skip_batches` of a full one,

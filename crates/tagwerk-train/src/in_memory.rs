@@ -16,6 +16,7 @@ use tagwerk_physics::View;
 #[derive(Debug, Clone)]
 pub struct InMemory {
     jets: Arc<Jets>,
+    view_seconds: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +61,14 @@ impl InMemory {
                 parameters: None,
                 rows,
             }),
+            view_seconds: 0.0,
         })
+    }
+
+    /// Says how many processor seconds computing the view took: see [`Examples::view_seconds`].
+    pub fn with_view_seconds(mut self, seconds: f64) -> Self {
+        self.view_seconds = seconds;
+        self
     }
 
     /// Takes labels and rows from the jets that `view` was computed from.
@@ -141,6 +149,10 @@ fn same_length(what: &str, found: usize, jets: usize) -> Result<()> {
 impl Examples for InMemory {
     fn len(&self) -> usize {
         self.jets.labels.len()
+    }
+
+    fn view_seconds(&self) -> f64 {
+        self.view_seconds
     }
 
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_> {

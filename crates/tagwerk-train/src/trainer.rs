@@ -14,9 +14,11 @@ use crate::run_lock::RunLock;
 use crate::session::Session;
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tagwerk_stats::ScoringTime;
 
 /// What a training is made of and what it is judged by.
 pub struct Sets<'a> {
@@ -110,6 +112,8 @@ pub struct Summary {
     pub best: Option<BestEpoch>,
     /// Why it ended, absent when it was stopped before.
     pub ending: Option<Ending>,
+    /// How long scoring each part took, by the part's name; empty when it was stopped before.
+    pub scoring: BTreeMap<String, ScoringTime>,
 }
 
 /// Trains a learner in a run folder.

@@ -12,7 +12,7 @@ use crate::session::Session;
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use tagwerk_report::{table_text, write_report};
+use tagwerk_report::{advice_text, table_text, write_report};
 use tagwerk_taggers::{
     DataConfig, Finished, LandscapeConfig, LandscapeOutcome, SAMPLE, TaggerChoice, TaggerError, landscape, registry,
 };
@@ -79,8 +79,9 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         LandscapeOutcome::Finished(finished) => {
             let page = report(&folder, &config, &finished)?;
             let text = format!(
-                "{}\n{} in {}\nreport: {}\n",
+                "{}\n{}\n{} in {}\nreport: {}\n",
                 table_text(&finished.result),
+                advice_text(&finished.result),
                 format::counted(finished.runs.len() as u64, "training"),
                 format::duration(finished.seconds),
                 page.display()

@@ -5,8 +5,10 @@ use crate::report_input::{FinishedRun, assemble, typed_command};
 use crate::session::Session;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use tagwerk_report::{table_text, write_report};
-use tagwerk_stats::{BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TrainingInput};
+use tagwerk_report::{advice_text, table_text, write_report};
+use tagwerk_stats::{
+    BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, ScoringTime, TaggerInput, TrainingInput,
+};
 use tagwerk_taggers::{RunConfig, parameter_count, registry};
 use tagwerk_train::{CheckpointKind, RunFolder, RunState};
 
@@ -42,6 +44,8 @@ struct Candidate {
     config: RunConfig,
     epochs: usize,
     seconds: f64,
+    threads: Option<usize>,
+    scoring: Option<ScoringTime>,
 }
 
 /// Writes the report.
@@ -50,7 +54,13 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     for path in folders(&typed.runs)? {
         let folder = RunFolder::open(&path)?;
         match folder.status()? {
-            Some(status) if status.state == RunState::Finished => candidates.push(candidate(&folder)?),
+            Some(status) if status.state == RunState::Finished && folder.scores_path("test").is_file() => {
+                candidates.push(candidate(&folder)?);
+            }
+            Some(status) if status.state == RunState::Finished => session.output.note(&format!(
+                "left out: {run} has no scores of test jets; `tagwerk score {run} DATA -o {run}/scores.parquet` makes them",
+                run = path.display()
+            )),
             _ => session
                 .output
                 .note(&format!("left out: {} is not finished", path.display())),
@@ -81,7 +91,12 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let runs: Vec<FinishedRun> = candidates.into_iter().map(|candidate| candidate.run).collect();
     let input = assemble(typed.title.clone(), result, &runs, Vec::new(), vec![typed_command()])?;
     let page = write_report(&input, &typed.output)?;
-    let text = format!("{}\nreport: {}\n", table_text(&input.landscape), page.display());
+    let text = format!(
+        "{}\n{}\nreport: {}\n",
+        table_text(&input.landscape),
+        advice_text(&input.landscape),
+        page.display()
+    );
     session.output.result(&text, &input.landscape)
 }
 
@@ -129,6 +144,8 @@ fn candidate(folder: &RunFolder) -> Result<Candidate, Failure> {
         },
         epochs: progress.as_ref().map_or(0, |p| p.epochs_done as usize),
         seconds: progress.map_or(0.0, |p| p.seconds),
+        threads: folder.provenance()?.map(|provenance| provenance.threads),
+        scoring: folder.scoring_times()?.remove("test"),
         config,
     })
 }
@@ -216,6 +233,8 @@ fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<Lands
                     scores,
                     epochs: c.epochs,
                     seconds: c.seconds,
+                    threads: c.threads,
+                    scoring: c.scoring,
                 })
                 .collect(),
         })?;

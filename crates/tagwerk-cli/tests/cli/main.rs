@@ -6,6 +6,7 @@ mod catalogue;
 mod damaged;
 mod evaluate;
 mod features;
+mod import;
 #[cfg(unix)]
 mod interrupted;
 mod landscape;

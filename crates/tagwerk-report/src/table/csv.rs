@@ -104,6 +104,9 @@ pub fn trainings_csv(landscape: &LandscapeResult) -> String {
             "rejection_50_error",
             "epochs",
             "seconds",
+            "threads",
+            "scoring_microseconds_a_jet",
+            "scoring_threads",
             "kept",
             "median_auc",
         ]
@@ -123,6 +126,9 @@ pub fn trainings_csv(landscape: &LandscapeResult) -> String {
                 optional(training.rejection_50_error),
                 training.epochs.to_string(),
                 training.seconds.to_string(),
+                training.threads.map(|n| n.to_string()).unwrap_or_default(),
+                optional(training.scoring.and_then(|s| s.microseconds_a_jet())),
+                training.scoring.map(|s| s.threads.to_string()).unwrap_or_default(),
                 u8::from(tagger.rejection_single.trainings.contains(&i)).to_string(),
                 u8::from(tagger.median_training == i).to_string(),
             ]));

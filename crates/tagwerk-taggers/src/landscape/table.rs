@@ -3,14 +3,22 @@
 use super::LandscapeRun;
 use super::config::{LandscapeConfig, PlannedRun};
 use crate::error::TaggerError;
-use tagwerk_stats::{Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TrainingInput};
+use tagwerk_stats::{Landscape, LandscapeOptions, LandscapeResult, ScoringTime, TaggerInput, TrainingInput};
 
-/// `facts`: parameters, epochs and seconds of each training.
+/// What is known of a training beside its scores.
+pub(super) struct Facts {
+    pub(super) parameters: usize,
+    pub(super) epochs: usize,
+    pub(super) seconds: f64,
+    pub(super) threads: Option<usize>,
+    pub(super) scoring: Option<ScoringTime>,
+}
+
 pub(super) fn tabulate(
     config: &LandscapeConfig,
     runs: &[PlannedRun],
     finished: &[LandscapeRun],
-    facts: &[(usize, usize, f64)],
+    facts: &[Facts],
     options: LandscapeOptions,
 ) -> Result<LandscapeResult, TaggerError> {
     let truth = finished[0].scores.truth()?;
@@ -27,13 +35,15 @@ pub(super) fn tabulate(
             .map(|(i, scores)| TrainingInput {
                 seed: finished[i].seed,
                 scores,
-                epochs: facts[i].1,
-                seconds: facts[i].2,
+                epochs: facts[i].epochs,
+                seconds: facts[i].seconds,
+                threads: facts[i].threads,
+                scoring: facts[i].scoring,
             })
             .collect();
         table.add(TaggerInput {
             name: choice.name.clone(),
-            parameters: Some(facts[range.start].0 as u64),
+            parameters: Some(facts[range.start].parameters as u64),
             published: Some(runs[range.start].tagger.published()),
             trainings,
         })?;

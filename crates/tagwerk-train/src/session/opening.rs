@@ -13,6 +13,7 @@ use std::path::Path;
 
 impl<'t, 'a> Session<'t, 'a> {
     pub(crate) fn open(trainer: &'t mut Trainer<'a>, learner: &'t mut dyn Learner, sets: &'t Sets<'t>) -> Result<Self> {
+        trainer.run.refuse_imported()?;
         sets.check()?;
         let config = trainer.training.config();
         let identity = Identity {

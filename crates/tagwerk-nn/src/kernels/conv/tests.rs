@@ -178,7 +178,7 @@ fn a_convolution_and_its_gradients_equal_their_definition() {
 fn an_output_without_a_pixel_that_it_needs_is_refused() {
     let spec = &cases()[0];
     let from = sites(spec.window.input);
-    let to = Sites::new(spec.output(), &vec![false; 5 * 30]).unwrap();
+    let to = Sites::new(spec.output(), &[false; 5 * 30]).unwrap();
     let (x, p) = (numbers(from.row_count() * 2, 1), numbers(spec.parameter_count(), 2));
     let grids = Grids { from: &from, to: &to };
     forward(spec, &p, &x, grids, &Workspace::default());
