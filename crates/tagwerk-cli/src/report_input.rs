@@ -66,7 +66,8 @@ fn history(run: &FinishedRun) -> History {
         epoch: epoch.epoch as usize,
         training_loss: Some(epoch.train_loss),
         validation_loss: Some(epoch.val_loss),
-        validation_auc: Some(epoch.val_auc),
+        validation_auc: epoch.val_auc,
+        validation_resolution: epoch.val_resolution,
     };
     History {
         tagger: run.row.clone(),

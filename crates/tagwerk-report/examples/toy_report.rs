@@ -133,5 +133,6 @@ fn course(epoch: usize, seed: u64, separation: f64) -> EpochRecord {
         training_loss: Some(0.6 / (t + separation) + 0.12),
         validation_loss: Some(0.6 / (t + separation) + 0.14 + 0.3 * jitter),
         validation_auc: Some(0.985 - 0.05 / t + 0.1 * jitter),
+        validation_resolution: None,
     }
 }

@@ -67,7 +67,7 @@ pub fn table_text(landscape: &LandscapeResult) -> String {
 }
 
 /// Breaks a sentence at spaces.
-fn wrap(text: &str) -> String {
+pub(crate) fn wrap(text: &str) -> String {
     let (mut out, mut column) = (String::new(), 0);
     for word in text.split_whitespace() {
         let width = word.chars().count();
