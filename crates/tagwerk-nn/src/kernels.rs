@@ -16,6 +16,7 @@ pub mod layer_norm;
 pub mod norm;
 pub mod partition;
 pub mod pool;
+pub mod prelu;
 pub mod segment;
 pub mod simd;
 pub mod sparse;

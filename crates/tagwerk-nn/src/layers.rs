@@ -8,6 +8,7 @@ mod dense;
 mod dropout;
 mod edge_conv;
 mod layer_norm;
+mod prelu;
 mod running;
 mod standardize;
 
@@ -19,6 +20,7 @@ pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
 pub use layer_norm::LayerNorm;
+pub use prelu::PRelu;
 pub use running::Running;
 pub use standardize::Standardize;
 

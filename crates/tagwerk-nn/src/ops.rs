@@ -215,6 +215,18 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
     }
 }
 
+/// `x` above zero and `a x` below, with the slopes of the row's place.
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `slopes`: `[P C]`, `places`: `[R]`, below `P`; returns `[R, C]`
+pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &Arc<Vec<u32>>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::prelu(x, slopes, places, workspace)
+    } else {
+        plain::prelu(x, slopes, places)
+    }
+}
+
 /// Multi-head attention of each jet's queries to its own keys; a query without keys gives zeros.
 ///
 /// # Shapes

@@ -45,20 +45,21 @@ impl Default for CnnConfig {
     }
 }
 
-/// One step of the picture part.
+/// The convolutions of a stage and the pooling that ends it.
 #[derive(Debug, Clone)]
-enum Step {
-    Convolution(ConvSpec),
-    Pool(PoolSpec),
+struct StageSpec {
+    convolutions: Vec<ConvSpec>,
+    pool: PoolSpec,
 }
 
 impl CnnConfig {
-    /// The steps of the picture part, and pixels and channels of what comes out. Padding 1, as the published number of
-    /// parameters wants.
-    fn steps(&self) -> (Vec<Step>, usize) {
-        let (mut steps, mut side, mut channels) = (Vec::new(), self.pixels, 1);
-        for stage in &self.stages {
-            for &c_out in stage {
+    /// The stages, and pixels times channels of what comes out. Padding 1, as the published number of parameters wants.
+    fn stages(&self) -> (Vec<StageSpec>, usize) {
+        let (mut side, mut channels) = (self.pixels, 1);
+        let mut stages = Vec::new();
+        for widths in &self.stages {
+            let mut convolutions = Vec::new();
+            for &c_out in widths {
                 let spec = ConvSpec {
                     input: [side; 2],
                     c_in: channels,
@@ -71,22 +72,22 @@ impl CnnConfig {
                 };
                 side = spec.output()[0];
                 channels = c_out;
-                steps.push(Step::Convolution(spec));
+                convolutions.push(spec);
             }
-            let spec = PoolSpec {
+            let pool = PoolSpec {
                 input: [side; 2],
                 window: [2; 2],
                 stride: [2; 2],
                 padding: [0; 2],
             };
-            side = spec.output()[0];
-            steps.push(Step::Pool(spec));
+            side = pool.output()[0];
+            stages.push(StageSpec { convolutions, pool });
         }
-        (steps, side * side * channels)
+        (stages, side * side * channels)
     }
 
     fn widths(&self) -> Vec<usize> {
-        [&[self.steps().1], &self.hidden[..], &[2]].concat()
+        [&[self.stages().1], &self.hidden[..], &[2]].concat()
     }
 
     /// Draws the parameters: He uniform.
@@ -94,16 +95,22 @@ impl CnnConfig {
     /// # Errors
     /// Settings that [`Tagger::check`] refuses.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Cnn, TaggerError> {
+        self.check()?;
         let init = Init::HeUniform;
-        let (steps, _) = self.steps();
-        let mut layers = Vec::new();
-        for (i, step) in steps.into_iter().enumerate() {
-            layers.push(match step {
-                Step::Pool(spec) => Layer::Pool(spec),
-                Step::Convolution(spec) => {
-                    let name = format!("conv{i}");
-                    Layer::Convolution(ConvolutionConfig { name, spec, init }.init(seed, device)?)
-                }
+        let (specs, _) = self.stages();
+        let mut stages = Vec::new();
+        for (s, StageSpec { convolutions, pool }) in specs.into_iter().enumerate() {
+            let layer = |(i, spec)| {
+                let name = format!("conv{s}.{i}");
+                ConvolutionConfig { name, spec, init }.init(seed, device)
+            };
+            stages.push(Stage {
+                convolutions: convolutions
+                    .into_iter()
+                    .enumerate()
+                    .map(layer)
+                    .collect::<Result<_, _>>()?,
+                pool,
             });
         }
         let dense = DenseChainConfig {
@@ -114,34 +121,34 @@ impl CnnConfig {
         };
         Ok(Cnn {
             pixels: self.pixels,
-            layers,
+            stages,
             dense: dense.init(seed, device)?,
         })
     }
 }
 
 #[derive(Debug)]
-enum Layer {
-    Convolution(Convolution),
-    Pool(PoolSpec),
+struct Stage {
+    convolutions: Vec<Convolution>,
+    pool: PoolSpec,
 }
 
 /// The network.
 #[derive(Debug)]
 pub struct Cnn {
     pixels: usize,
-    layers: Vec<Layer>,
+    stages: Vec<Stage>,
     dense: DenseChain,
 }
 
 impl Network for Cnn {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
         let (mut x, jets) = pictures(NAME, view, [self.pixels; 2], 1, device)?; // [B H W, 1]
-        for layer in &self.layers {
-            x = match layer {
-                Layer::Convolution(layer) => layer.forward(x, pass),
-                Layer::Pool(spec) => max_pool(x, *spec),
-            };
+        for stage in &self.stages {
+            for layer in &stage.convolutions {
+                x = layer.forward(x, pass);
+            }
+            x = max_pool(x, stage.pool); // [B H' W', C]
         }
         let [rows, c] = x.dims();
         let x = x.reshape([jets, rows / jets.max(1) * c]); // [B, H' W' C]
@@ -151,19 +158,16 @@ impl Network for Cnn {
 
 impl Parts for Cnn {
     fn parts(&self) -> Vec<Part<'_>> {
-        let convolutions = self.layers.iter().filter_map(|layer| match layer {
-            Layer::Convolution(layer) => Some(layer.parts()),
-            Layer::Pool(_) => None,
-        });
-        convolutions.flatten().chain(self.dense.parts()).collect()
+        let convolutions = self.stages.iter().flat_map(|stage| &stage.convolutions);
+        convolutions.flat_map(Parts::parts).chain(self.dense.parts()).collect()
     }
 
     fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
-        let convolutions = self.layers.iter_mut().filter_map(|layer| match layer {
-            Layer::Convolution(layer) => Some(layer.parts_mut()),
-            Layer::Pool(_) => None,
-        });
-        convolutions.flatten().chain(self.dense.parts_mut()).collect()
+        let convolutions = self.stages.iter_mut().flat_map(|stage| &mut stage.convolutions);
+        convolutions
+            .flat_map(Parts::parts_mut)
+            .chain(self.dense.parts_mut())
+            .collect()
     }
 }
 
@@ -233,19 +237,17 @@ impl Tagger for CnnConfig {
             check_widths(NAME, "stages", kernel * kernel * channels, stage, 1)?;
             channels = stage.last().copied().unwrap_or(channels);
         }
-        let left = self.steps().1;
+        let left = self.stages().1;
         let why = "enough pixels that some are left after the last pooling";
         check_number(NAME, "pixels", pixels, left > 0, why)?;
         check_widths(NAME, "hidden", left, &self.hidden, 0)
     }
 
     fn multiply_adds(&self, _constituents: f64) -> f64 {
-        let pictures = self.steps().0.into_iter().map(|step| match step {
-            Step::Convolution(spec) => spec.multiply_adds() as f64,
-            Step::Pool(_) => 0.0,
-        });
+        let stages = self.stages().0;
+        let pictures = stages.iter().flat_map(|stage| &stage.convolutions);
         let dense = self.widths().windows(2).map(|w| (w[0] * w[1]) as f64).sum::<f64>();
-        pictures.sum::<f64>() + dense
+        pictures.map(|spec| spec.multiply_adds() as f64).sum::<f64>() + dense
     }
 
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {

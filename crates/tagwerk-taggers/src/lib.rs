@@ -17,11 +17,19 @@
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
 
+mod chebnet;
 mod cnn;
+mod cnn1d;
+mod cnn2d;
 mod context;
 mod data_config;
 mod efn;
 mod error;
+mod fcn;
+mod gcn;
+mod general;
+mod graph;
+mod graphnet;
 mod landscape;
 mod memory;
 mod network;
@@ -35,11 +43,19 @@ mod settings;
 mod tagger;
 mod topodnn;
 
+pub use chebnet::{ChebNet, ChebNetConfig};
 pub use cnn::{Cnn, CnnConfig};
+pub use cnn1d::{Cnn1d, Cnn1dConfig};
+pub use cnn2d::{Cnn2d, Cnn2dConfig, HiddenConfig, Pooling, StageConfig};
 pub use context::Context;
 pub use data_config::{DataConfig, SAMPLE};
 pub use efn::EfnConfig;
 pub use error::{FailedTraining, FailedTrainings, TaggerError};
+pub use fcn::{Fcn, FcnConfig};
+pub use gcn::{EmbeddingConfig, Gcn, GcnConfig};
+pub use general::{General, Input};
+pub use graph::Graph;
+pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };

@@ -132,7 +132,7 @@ pub fn padded_sequences(
     }
 }
 
-fn describe(view: &View) -> String {
+pub(crate) fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),
         View::Dense(v) => format!("arrays of shape {:?}", v.shape),

@@ -66,6 +66,7 @@ impl NsubjettinessConfig {
     /// # Errors
     /// Settings that [`Tagger::check`] refuses.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Nsubjettiness, TaggerError> {
+        self.check()?;
         let widths = self.widths();
         let layer = |l: usize| DenseChainConfig {
             name: format!("dense{l}"),

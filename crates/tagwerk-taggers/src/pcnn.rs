@@ -103,6 +103,7 @@ impl PcnnConfig {
     /// # Errors
     /// Settings that [`Tagger::check`] refuses.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Pcnn, TaggerError> {
+        self.check()?;
         let init = Init::HeUniform;
         let layer = |name: String, spec: ConvSpec| ConvolutionConfig { name, spec, init }.init(seed, device);
         let norm = |name: String, c: usize| BatchNorm::new(&name, c, device);

@@ -1,8 +1,15 @@
 //! All taggers by name.
 
+use crate::chebnet::ChebNetConfig;
 use crate::cnn::CnnConfig;
+use crate::cnn1d::Cnn1dConfig;
+use crate::cnn2d::Cnn2dConfig;
 use crate::efn::EfnConfig;
 use crate::error::TaggerError;
+use crate::fcn::FcnConfig;
+use crate::gcn::GcnConfig;
+use crate::general::General;
+use crate::graphnet::GraphNetConfig;
 use crate::nsubjettiness::NsubjettinessConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
 use crate::pcnn::PcnnConfig;
@@ -42,9 +49,42 @@ const REGISTRY: &[(&str, Build)] = &[
     }),
 ];
 
+type BuildGeneral = fn(&toml::Table) -> Result<Box<dyn General>, TaggerError>;
+
+/// Name and constructor of each tagger that reads examples of any shape; in listings they come after the others.
+const GENERAL: &[(&str, BuildGeneral)] = &[
+    ("fcn", |t| Ok(Box::new(config_of::<FcnConfig>("fcn", t)?))),
+    ("cnn1d", |t| Ok(Box::new(config_of::<Cnn1dConfig>("cnn1d", t)?))),
+    ("cnn2d", |t| Ok(Box::new(config_of::<Cnn2dConfig>("cnn2d", t)?))),
+    ("gcn", |t| Ok(Box::new(config_of::<GcnConfig>("gcn", t)?))),
+    ("graphnet", |t| {
+        Ok(Box::new(config_of::<GraphNetConfig>("graphnet", t)?))
+    }),
+    ("chebnet", |t| Ok(Box::new(config_of::<ChebNetConfig>("chebnet", t)?))),
+];
+
 /// The names of all taggers.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    REGISTRY.iter().map(|(name, _)| *name)
+    REGISTRY.iter().map(|(name, _)| *name).chain(general_names())
+}
+
+/// The names of the taggers that read examples of any shape.
+pub fn general_names() -> impl Iterator<Item = &'static str> {
+    GENERAL.iter().map(|(name, _)| *name)
+}
+
+/// A tagger that reads examples of any shape, by name, with settings.
+///
+/// # Errors
+/// As [`tagger`]; of known names only those of [`general_names`].
+pub fn general(name: &str, settings: &toml::Table) -> Result<Box<dyn General>, TaggerError> {
+    match GENERAL.iter().find(|(known, _)| *known == name) {
+        Some((_, build)) => build(settings),
+        None => Err(TaggerError::UnknownTagger {
+            name: name.to_string(),
+            known: general_names().collect::<Vec<_>>().join(", "),
+        }),
+    }
 }
 
 /// A tagger by name, with settings; the empty table is the published model.
@@ -52,6 +92,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// An unknown name, with the known ones; an unknown setting, by its key.
 pub fn tagger(name: &str, settings: &toml::Table) -> Result<Box<dyn Tagger>, TaggerError> {
+    if general_names().any(|known| known == name) {
+        return Ok(general(name, settings)?);
+    }
     let known = || names().collect::<Vec<_>>().join(", ");
     let (_, build) = REGISTRY
         .iter()
@@ -111,6 +154,12 @@ mod tests {
             ("pfn", 82_458),
             ("particlenet", 366_160),
             ("particlenet-lite", 26_416),
+            ("fcn", 903_425),
+            ("cnn1d", 142_415),
+            ("cnn2d", 30_611),
+            ("gcn", 133_249),
+            ("graphnet", 876_289),
+            ("chebnet", 233_025),
         ];
         let found: Vec<(String, usize)> = list().unwrap().into_iter().map(|l| (l.name, l.parameters)).collect();
         assert_eq!(found, expected.map(|(name, n)| (name.to_string(), n)));

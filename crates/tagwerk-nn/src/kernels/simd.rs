@@ -32,13 +32,7 @@ pub fn exp(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Adding and subtracting 1.5 2^23 rounds to the nearest integer without a call.
     const ROUND: f32 = 12_582_912.0;
-    let clamped = if x > 88.8 {
-        88.8
-    } else if x < -87.4 {
-        -87.4
-    } else {
-        x
-    };
+    let clamped = x.clamp(-87.4, 88.8);
     let n = (clamped * LOG2_E + ROUND) - ROUND;
     let r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
     // Taylor to the sixth order, coefficients adjusted to the interval.

@@ -54,6 +54,14 @@ impl SparseMatrix {
         Self::new(&offsets, index, None, rows)
     }
 
+    /// The matrix whose rows are this one's columns.
+    pub fn transposed(self) -> Self {
+        Self {
+            forward: self.transpose,
+            transpose: self.forward,
+        }
+    }
+
     /// Rows of the result.
     pub fn rows(&self) -> usize {
         self.forward.offsets.len() - 1
@@ -177,6 +185,7 @@ mod tests {
         let left: f32 = y.iter().zip(&d).map(|(a, b)| a * b).sum();
         let right: f32 = backward(&matrix, &d, 1).iter().zip(&x).map(|(a, b)| a * b).sum();
         assert_eq!(left, right);
+        assert_eq!(forward(&matrix.clone().transposed(), &d, 1), backward(&matrix, &d, 1));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod picture;
 mod rows;
 
 pub use picture::{convolution, max_pool};
-pub use rows::{activate, attention, layer_norm, sparse_product};
+pub use rows::{activate, attention, layer_norm, prelu, sparse_product};
 
 use super::AdamStep;
 use crate::kernels::chain::ChainSpec;

@@ -1,7 +1,7 @@
 //! Every tagger against an independent PyTorch implementation in f64: scores, loss, gradients, one step of Adam.
 //!
 //! `tests/reference/taggers_forward.py` made the numbers. Its batch has a jet of one constituent, one of three (fewer
-//! than any block's k + 1), and, but for TopoDNN, one without any.
+//! than any block's k + 1), and, but for vectors, one without any.
 
 use crate::support::tensors::{self, Values};
 use std::collections::BTreeMap;
@@ -38,6 +38,9 @@ impl Case {
         let width = rows.shape[1];
         let view: View = match self.tagger.view_kind() {
             "vector" => DenseView::new(vec![width], rows.values).unwrap().into(),
+            "image" => DenseView::new(vec![1, width.isqrt(), width.isqrt()], rows.values)
+                .unwrap()
+                .into(),
             _ => {
                 let offsets = self.expected("offsets").iter().map(|&at| at as usize).collect();
                 JaggedView::new(width, rows.values, offsets).unwrap().into()
@@ -193,4 +196,23 @@ fn particlenet_agrees_with_pytorch() {
 #[test]
 fn published_particlenet_lite_agrees_with_pytorch() {
     Case::new("particlenet-lite", "dropout = 0.0").run();
+}
+
+#[test]
+fn nsubjettiness_agrees_with_pytorch() {
+    Case::new("nsub8", "hidden = [12, 8]\ndropout = []").run();
+}
+
+#[test]
+fn cnn_agrees_with_pytorch() {
+    Case::new("cnn", "pixels = 20\nstages = [[4, 3], [5]]\nhidden = [6]").run();
+}
+
+#[test]
+fn pcnn_agrees_with_pytorch() {
+    Case::new(
+        "pcnn",
+        "length = 39\nstem = 6\nstages = [8, 10]\nhidden = 12\ndropout = 0.0",
+    )
+    .run();
 }

@@ -12,7 +12,7 @@ use tagwerk_physics::{JaggedView, View};
 use tagwerk_taggers::Tagger;
 use tagwerk_train::{Batch, Learner};
 
-/// Taggers for which a jet is a set; TopoDNN reads its thirty leading constituents in order.
+/// Taggers for which a jet is a set of rows; TopoDNN and P-CNN read it in order.
 const SETS: [&str; 4] = ["efn", "pfn", "particlenet", "particlenet-lite"];
 
 const WEIGHTS: &str = "weights.safetensors";
@@ -384,6 +384,22 @@ fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
             "max_constituents = 0".to_owned(),
             "max_constituents = 0",
         ),
+        ("nsub8", "bodies = 1".to_owned(), "bodies = 1"),
+        ("nsub6", "dropout = [0.2, 1.0]".to_owned(), "dropout = 1"),
+        (
+            "nsub8",
+            "hidden = [8]\ndropout = [0.1, 0.1]".to_owned(),
+            "dropout rates = 2",
+        ),
+        ("cnn", "pixels = 0".to_owned(), "pixels = 0"),
+        ("cnn", "pixels = 5".to_owned(), "pixels = 5"),
+        ("cnn", "kernel = 0".to_owned(), "kernel = 0"),
+        ("cnn", "stages = [[8, 0]]".to_owned(), "stages = [8, 0]"),
+        ("cnn", format!("stages = [[{huge}]]"), "stages = "),
+        ("pcnn", "length = 0".to_owned(), "length = 0"),
+        ("pcnn", "stem = 0".to_owned(), "stem = [0]"),
+        ("pcnn", "stages = [8, 0]".to_owned(), "stages = [8, 0]"),
+        ("pcnn", "dropout = 1.5".to_owned(), "dropout = 1.5"),
     ] {
         let tagger = registry::tagger(name, &toml::from_str(&settings).unwrap()).unwrap();
         let error = tagger.check().unwrap_err().to_string();

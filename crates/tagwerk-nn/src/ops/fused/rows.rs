@@ -1,8 +1,9 @@
-//! Operations on rows: sparse products, layer normalization, activations.
+//! Operations on rows: sparse products, layer normalization, activations, learned slopes.
 
 use super::host::{At, Operation, Saved, binary, unary};
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::layer_norm;
+use crate::kernels::prelu;
 use crate::kernels::sparse::{self, SparseMatrix};
 use crate::kernels::workspace::Workspace;
 use burn::tensor::Tensor;
@@ -56,6 +57,47 @@ impl Operation<2> for LayerNorm {
 pub(in crate::ops) fn layer_norm(x: Tensor<2>, parameters: Tensor<1>, workspace: &Workspace) -> Tensor<2> {
     let workspace = workspace.clone();
     binary(x, parameters, Arc::new(LayerNorm { workspace }))
+}
+
+/// A ReLU with learned slopes.
+#[derive(Debug)]
+struct PRelu {
+    places: Arc<Vec<u32>>,
+    channels: usize,
+    workspace: Workspace,
+}
+
+impl Operation<2> for PRelu {
+    fn forward(&self, [x, slopes]: [&[f32]; 2]) -> (Vec<f32>, [usize; 2], Saved) {
+        let y = prelu::forward(slopes, &self.places, x, self.channels);
+        (y, [self.places.len(), self.channels], Arc::new(()))
+    }
+
+    fn backward(&self, at: At<2>) -> [Option<Vec<f32>>; 2] {
+        let [x, slopes] = at.inputs;
+        let (gradient, d_x) = prelu::backward(slopes, &self.places, x, at.d_output, self.channels, &self.workspace);
+        [Some(d_x), Some(gradient)]
+    }
+}
+
+/// See [`crate::ops::prelu`].
+pub(in crate::ops) fn prelu(
+    x: Tensor<2>,
+    slopes: Tensor<1>,
+    places: &Arc<Vec<u32>>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let [_, channels] = x.dims();
+    let (places, workspace) = (places.clone(), workspace.clone());
+    binary(
+        x,
+        slopes,
+        Arc::new(PRelu {
+            places,
+            channels,
+            workspace,
+        }),
+    )
 }
 
 /// An activation of rows of `channels` channels.

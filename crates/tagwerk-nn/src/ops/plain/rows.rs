@@ -7,7 +7,7 @@ use crate::kernels::norm::EPSILON;
 use crate::kernels::sparse::SparseMatrix;
 use crate::segments::Segments;
 use burn::tensor::activation::{gelu, relu, sigmoid, softmax};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// See [`crate::ops::sparse_product`].
 pub fn sparse_product(matrix: &SparseMatrix, x: Tensor<2>) -> Tensor<2> {
@@ -47,6 +47,18 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
         Activation::Tanh => x.tanh(),
         Activation::SignedLog => x.clone().abs().log1p() * x.sign().detach(),
     }
+}
+
+/// See [`crate::ops::prelu`].
+pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &[u32]) -> Tensor<2> {
+    let ([rows, c], [n]) = (x.dims(), slopes.dims());
+    if rows == 0 {
+        return x;
+    }
+    let index: Vec<i32> = places.iter().map(|&place| place as i32).collect();
+    let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(index, [rows]), &x.device());
+    let slopes = slopes.reshape([n / c, c]).select(0, index);
+    relu(x.clone()) - slopes * relu(x.neg())
 }
 
 /// See [`crate::ops::attention`]: jet by jet and head by head.
