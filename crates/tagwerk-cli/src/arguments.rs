@@ -167,10 +167,13 @@ impl DataArguments {
 /// if it is there.
 pub fn usual_folder(source: &str) -> Option<PathBuf> {
     let folder = PathBuf::from("data").join(source);
-    let there = CATALOGUE.iter().find(|entry| entry.name == source).is_some_and(|entry| match &entry.holds {
-        Holds::Jets => !entry.files.is_empty() && folder.is_dir(),
-        Holds::Arrays(arrays) => folder.join(arrays.file).is_file(),
-    });
+    let there = CATALOGUE
+        .iter()
+        .find(|entry| entry.name == source)
+        .is_some_and(|entry| match &entry.holds {
+            Holds::Jets => !entry.files.is_empty() && folder.is_dir(),
+            Holds::Arrays(arrays) => folder.join(arrays.file).is_file(),
+        });
     there.then_some(folder)
 }
 

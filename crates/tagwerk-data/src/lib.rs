@@ -49,6 +49,7 @@ mod fetch;
 #[cfg(test)]
 mod fixtures;
 mod inspect;
+mod inspect_arrays;
 mod jets;
 mod parquet_write;
 mod prefetch;
@@ -74,6 +75,7 @@ pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions}
 pub use error::DataError;
 pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
 pub use inspect::{ColumnSummary, FileSummary, JetSummary, inspect};
+pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
 pub use jets::Jets;
 pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_to_record_batch};
 pub use prefetch::Prefetch;

@@ -199,11 +199,15 @@ struct Model {
 }
 
 fn model(set: ArraySet) -> Option<Model> {
-    let (event, fixed): (fn(u64, u64) -> Event, &'static [fn() -> NamedArray]) = match set {
-        ArraySet::Spinodal => (spinodal::event, &[]),
-        ArraySet::Eos => (eos::event, &[]),
-        ArraySet::Airshower => (airshower::event, &[airshower::stations]),
-        ArraySet::Belle => (belle::event, &[]),
+    let fixed: &'static [fn() -> NamedArray] = match set {
+        ArraySet::Airshower => &[airshower::stations],
+        _ => &[],
+    };
+    let event = match set {
+        ArraySet::Spinodal => spinodal::event as fn(u64, u64) -> Event,
+        ArraySet::Eos => eos::event,
+        ArraySet::Airshower => airshower::event,
+        ArraySet::Belle => belle::event,
         _ => return None,
     };
     Some(Model { event, fixed })

@@ -123,6 +123,19 @@ impl ArrayInput {
         }
     }
 
+    /// The same with identities as they are, for networks that make something of them themselves; nothing changes where
+    /// there are none.
+    pub fn with_identities(self) -> Self {
+        match (self.encoding, &self.shape[..]) {
+            (Encoding::Classes { channels, .. }, &[rows, _]) => Self {
+                shape: vec![rows, channels],
+                encoding: Encoding::None,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Numbers an event at most.
     pub fn numbers(&self) -> usize {
         self.shape.iter().product()

@@ -33,7 +33,7 @@ enum Fitted {
     /// Every number of an event.
     Each(Standardize),
     /// `count` of the `values` numbers of an event from `start` on.
-    Some {
+    Run {
         scale: Standardize,
         start: usize,
         count: usize,
@@ -52,7 +52,7 @@ impl Encoder {
         let fitted = match input.encoding {
             Encoding::None => Fitted::Nothing,
             Encoding::Standardize { values } => Fitted::Each(Standardize::new(NAME, values)),
-            Encoding::Scale { start, count, values } => Fitted::Some {
+            Encoding::Scale { start, count, values } => Fitted::Run {
                 scale: Standardize::new(NAME, 1),
                 start,
                 count,
@@ -94,7 +94,7 @@ impl Encoder {
                 })?;
                 Ok(layer.fit(center, scale)?)
             }
-            Fitted::Some {
+            Fitted::Run {
                 scale,
                 start,
                 count,
@@ -127,7 +127,11 @@ impl Encoder {
                 counts.remove(&0);
                 let mut ranked: Vec<(u32, u64)> = counts.into_iter().collect();
                 ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-                let codes: Vec<f32> = ranked.iter().take(book.classes()).map(|&(code, _)| code as f32).collect();
+                let codes: Vec<f32> = ranked
+                    .iter()
+                    .take(book.classes())
+                    .map(|&(code, _)| code as f32)
+                    .collect();
                 Ok(book.fit(&codes)?)
             }
         }
@@ -145,7 +149,7 @@ impl Encoder {
                 layer.apply(&mut own.values);
                 Cow::Owned(View::Dense(own))
             }
-            Fitted::Some {
+            Fitted::Run {
                 scale,
                 start,
                 count,
@@ -213,7 +217,9 @@ fn moments(
         *mean /= count.max(1) as f64;
     }
     for batch in train.batches(Order::STORED, BATCH, 0) {
-        visit(&batch?.view, &mut |i, value| squares[i] += (f64::from(value) - means[i]).powi(2))?;
+        visit(&batch?.view, &mut |i, value| {
+            squares[i] += (f64::from(value) - means[i]).powi(2)
+        })?;
     }
     let deviation = |(square, &count): (&f64, &u64)| (square / count.max(1) as f64).sqrt() as f32;
     let scales = squares.iter().zip(&counts).map(deviation);
@@ -249,7 +255,7 @@ impl Parts for Encoder {
     fn parts(&self) -> Vec<Part<'_>> {
         match &self.fitted {
             Fitted::Nothing => Vec::new(),
-            Fitted::Each(layer) | Fitted::Some { scale: layer, .. } => layer.parts(),
+            Fitted::Each(layer) | Fitted::Run { scale: layer, .. } => layer.parts(),
             Fitted::Classes { book, .. } => book.parts(),
         }
     }
@@ -257,7 +263,7 @@ impl Parts for Encoder {
     fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
         match &mut self.fitted {
             Fitted::Nothing => Vec::new(),
-            Fitted::Each(layer) | Fitted::Some { scale: layer, .. } => layer.parts_mut(),
+            Fitted::Each(layer) | Fitted::Run { scale: layer, .. } => layer.parts_mut(),
             Fitted::Classes { book, .. } => book.parts_mut(),
         }
     }
@@ -284,7 +290,7 @@ impl Examples for Encoded<'_> {
 
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_> {
         let batches = self.examples.batches(order, batch_size, skip_batches);
-        Box::new(batches.map(|batch| {
+        Box::new(batches.map(move |batch| {
             let mut batch = batch?;
             let row = batch.rows.first().copied().unwrap_or_default();
             let view = self.encoder.apply(&batch.view).map(Cow::into_owned);
@@ -338,7 +344,9 @@ mod tests {
         let mut encoder = Encoder::new("x", &five, true);
         assert_eq!(encoder.apply(&view).unwrap().as_ref(), &view, "nothing before the fit");
         encoder.fit(&examples(view.clone())).unwrap();
-        let View::Dense(out) = encoder.apply(&view).unwrap().into_owned() else { panic!() };
+        let View::Dense(out) = encoder.apply(&view).unwrap().into_owned() else {
+            panic!()
+        };
         // tests/reference/physics_arrays.py: STANDARDIZED_ROW_3.
         let expected = [-1.137_276_8, -0.439_392_4, 1.137_276_8, -1.137_276_8, 0.0];
         for (found, expected) in out.jet(3).iter().zip(expected) {
@@ -356,9 +364,15 @@ mod tests {
         let view: View = DenseView::new(vec![81, 9, 9], values).unwrap().into();
         let mut encoder = Encoder::new("x", &input(ArraySet::Airshower), false);
         encoder.fit(&examples(view.clone())).unwrap();
-        let View::Dense(out) = encoder.apply(&view).unwrap().into_owned() else { panic!() };
+        let View::Dense(out) = encoder.apply(&view).unwrap().into_owned() else {
+            panic!()
+        };
         // Population deviation of 1, -2, 4 is sqrt(6).
-        assert!((out.values[6480] - 1.0 / 6f32.sqrt()).abs() < 1e-6, "{}", out.values[6480]);
+        assert!(
+            (out.values[6480] - 1.0 / 6f32.sqrt()).abs() < 1e-6,
+            "{}",
+            out.values[6480]
+        );
         assert_eq!((out.values[0], out.values[6485]), (3.0, 0.0));
     }
 
@@ -374,11 +388,15 @@ mod tests {
         let view: View = JaggedView::new(10, rows, vec![0, 15, 15, 40]).unwrap().into();
         let mut encoder = Encoder::new("x", &input(ArraySet::Belle), true);
         encoder.fit(&examples(view.clone())).unwrap();
-        let Fitted::Classes { book, .. } = &encoder.fitted else { panic!() };
+        let Fitted::Classes { book, .. } = &encoder.fitted else {
+            panic!()
+        };
         // tests/reference/physics_arrays.py: RANKED.
         assert_eq!(book.codes()[..9], [3.0, 12.0, 6.0, 9.0, 15.0, 18.0, 21.0, 24.0, -1.0]);
         // Padded to 100 rows of 191: kinematics, classes, mother.
-        let View::Dense(out) = encoder.apply(&view).unwrap().into_owned() else { panic!() };
+        let View::Dense(out) = encoder.apply(&view).unwrap().into_owned() else {
+            panic!()
+        };
         assert_eq!((&out.shape[..], out.jet_size()), ([100, 191].as_slice(), 19_100));
         let row = &out.jet(0)[..191];
         let code = number(0, 29) as usize % 9 * 3;
@@ -387,7 +405,10 @@ mod tests {
         assert_eq!(ones, place.map(|p| p + 8).into_iter().collect::<Vec<_>>());
         assert_eq!((row[7], row[190]), (0.25, -1.0));
         let padding = &out.jet(1)[..191];
-        assert!(padding[..190].iter().all(|&v| v == 0.0) && padding[190] == -1.0, "an event of no particle");
+        assert!(
+            padding[..190].iter().all(|&v| v == 0.0) && padding[190] == -1.0,
+            "an event of no particle"
+        );
         // A graph network gets the particles that are there.
         let graph = Encoder::new("x", &input(ArraySet::Belle), false);
         assert!(matches!(graph.apply(&view).unwrap().as_ref(), View::Jagged(v) if v.width == 191 && v.len() == 3));

@@ -41,6 +41,18 @@ pub enum TaggerError {
         /// What came.
         found: String,
     },
+    /// A tagger of jets on events that are arrays.
+    #[error("{tagger} needs jets, and {data} holds arrays {shapes}; taggers of any shape: {general}")]
+    NeedsJets {
+        /// The tagger.
+        tagger: &'static str,
+        /// The data set.
+        data: &'static str,
+        /// Shapes of its arrays.
+        shapes: String,
+        /// Taggers that read arrays.
+        general: String,
+    },
     /// A data set that is nowhere.
     #[error("data set '{name}': {reason}")]
     Data {

@@ -13,16 +13,17 @@ pub use config::{LandscapeConfig, TaggerChoice};
 use crate::context::Context;
 use crate::error::{FailedTraining, FailedTrainings, TaggerError};
 use crate::memory::{MOST_STREAMS, MemoryPlan};
-use crate::run::{RunResult, Views, begun_reading, checksums, train_on};
+use crate::run::{Events, RunResult, Views, begun_reading, checksums, learner, suited, train_on, view_key};
 use config::PlannedRun;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use table::tabulate;
+use tagwerk_data::Dataset;
 use tagwerk_nn::device::is_fused;
-use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult};
+use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult, RegressionTable};
 use tagwerk_train::{
-    Clock, EpochMetrics, Job, JobOutcome, Observer, Outcome, Reading, RunFolder, ScoreTable, SystemClock, run_many,
+    Clock, EpochMetrics, Job, JobOutcome, Observer, Outcome, Reading, RunFolder, Scored, SystemClock, run_many,
 };
 
 /// Listens to a landscape.
@@ -46,15 +47,25 @@ pub struct LandscapeRun {
     pub path: PathBuf,
     /// Its epochs.
     pub history: Vec<EpochMetrics>,
-    /// Its scores of the test jets.
-    pub scores: ScoreTable,
+    /// Its scores of the test jets, or predictions.
+    pub scores: Scored,
+}
+
+/// The table of a landscape, as its task has it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum LandscapeTable {
+    /// Of two classes.
+    Classes(LandscapeResult),
+    /// Of a number.
+    Values(RegressionTable),
 }
 
 /// A finished landscape.
 #[derive(Debug)]
 pub struct Finished {
     /// The table.
-    pub result: LandscapeResult,
+    pub result: LandscapeTable,
     /// All trainings, tagger by tagger.
     pub runs: Vec<LandscapeRun>,
     /// Wall-clock seconds of this call.
@@ -87,10 +98,23 @@ pub fn landscape(
     observer: &dyn LandscapeObserver,
 ) -> Result<LandscapeOutcome, TaggerError> {
     let clock = SystemClock::new();
-    let runs = config.runs(&config.name)?;
+    let mut runs = config.runs(&config.name)?;
     // With paths that hold from anywhere; all trainings read the same jets.
-    let data = &runs[0].config.data;
+    let data = &runs[0].config.data.clone();
     let dataset = data.open()?;
+    for run in &mut runs {
+        let training = run.config.training.clone();
+        run.config.training = suited(run.tagger.as_ref(), training, dataset.task());
+    }
+    for run in runs.iter().step_by(config.trainings) {
+        // Before anything is trained: a tagger that cannot read these events says so now.
+        drop(learner(
+            run.tagger.as_ref(),
+            &dataset,
+            &run.config.training,
+            &context.device,
+        )?);
+    }
     require_writable(folder)?;
     // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
     // because of what an earlier one left.
@@ -99,12 +123,12 @@ pub fn landscape(
         .map(|run| RunFolder::open_begun(folder.join(run.name()), &run.config))
         .collect::<Result<Vec<_>, _>>()?;
     let checksums = checksums(&dataset)?;
-    let keys = view_keys(&runs);
-    let read_as: Vec<_> = keys.iter().map(|key| begun_as(key, &runs, &begun)).collect();
+    let keys = view_keys(&runs, &dataset);
+    let read_as: Vec<_> = keys.iter().map(|key| begun_as(key, &runs, &dataset, &begun)).collect();
     let plan = MemoryPlan::new(data, &dataset, &read_as)?;
     let mut views: BTreeMap<String, Views> = BTreeMap::new();
     for (view, key) in keys.iter().enumerate() {
-        let Some(run) = runs.iter().find(|run| run.tagger.view_key() == *key) else {
+        let Some(run) = runs.iter().find(|run| view_key(run.tagger.as_ref(), &dataset) == *key) else {
             continue;
         };
         observer.message(&format!("computing the view of {}", run.tagger.name()));
@@ -131,20 +155,18 @@ pub fn landscape(
     let jobs = order
         .iter()
         .map(|&i| {
-            let (run, folder, views, checksums) = (&runs[i], &folders[i], &views, &checksums);
+            let (run, folder, views, checksums, dataset) = (&runs[i], &folders[i], &views, &checksums, &dataset);
             Job::new(run.name(), move || {
                 let (tagger, seed) = (&run.config.tagger, run.config.training.seed);
                 let mut listener = observer.training_started(tagger, seed);
-                let views = &views[&run.tagger.view_key()];
-                let done = train_on(
-                    folder,
-                    &run.config,
-                    run.tagger.as_ref(),
+                let views = &views[&view_key(run.tagger.as_ref(), dataset)];
+                let events = Events {
+                    dataset,
                     views,
                     checksums,
-                    context,
-                    listener.as_mut(),
-                );
+                };
+                let tagger_of = run.tagger.as_ref();
+                let done = train_on(folder, &run.config, tagger_of, events, context, listener.as_mut());
                 drop(listener);
                 if matches!(&done, Ok(result) if matches!(result.outcome, Outcome::Finished(_))) {
                     observer.training_done(tagger, seed);
@@ -175,7 +197,7 @@ pub fn landscape(
             tagger: run.config.tagger.clone(),
             seed: run.config.training.seed,
             history: folder.metrics()?,
-            scores: folder.scores("test")?,
+            scores: folder.scored("test")?,
             path: result.run,
         });
     }
@@ -188,7 +210,7 @@ pub fn landscape(
             seed: config.seed,
         }),
     };
-    let result = tabulate(config, &runs, &finished, &facts, options)?;
+    let result = tabulate(config, &runs, &finished, &facts, options, &dataset)?;
     Ok(LandscapeOutcome::Finished(Box::new(Finished {
         result,
         runs: finished,
@@ -205,9 +227,9 @@ fn stopped<'a>(folders: impl Iterator<Item = &'a RunFolder>, total: usize) -> La
 }
 
 /// The views that are read, in the order of the taggers.
-fn view_keys(runs: &[PlannedRun]) -> Vec<String> {
+fn view_keys(runs: &[PlannedRun], dataset: &Dataset) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for key in runs.iter().map(|run| run.tagger.view_key()) {
+    for key in runs.iter().map(|run| view_key(run.tagger.as_ref(), dataset)) {
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -216,8 +238,9 @@ fn view_keys(runs: &[PlannedRun]) -> Vec<String> {
 }
 
 /// How the training jets of a view are read by the first training of it that is begun and not finished.
-fn begun_as(key: &str, runs: &[PlannedRun], begun: &[Option<RunFolder>]) -> Option<Reading> {
-    let own = runs.iter().zip(begun).filter(|(run, _)| run.tagger.view_key() == key);
+fn begun_as(key: &str, runs: &[PlannedRun], dataset: &Dataset, begun: &[Option<RunFolder>]) -> Option<Reading> {
+    let all = runs.iter().zip(begun);
+    let own = all.filter(|(run, _)| view_key(run.tagger.as_ref(), dataset) == key);
     own.filter_map(|(_, folder)| folder.as_ref())
         .filter(|folder| !folder.is_finished().unwrap_or(false))
         .find_map(begun_reading)

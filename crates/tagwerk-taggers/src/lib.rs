@@ -14,6 +14,9 @@
 //!
 //! # What it costs
 //!
+//! Events that are no jets but arrays are read by the taggers of any shape ([`General`]): what is fitted on the training
+//! events and applied to each batch stands around their networks, not in them.
+//!
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
 
@@ -24,6 +27,7 @@ mod cnn2d;
 mod context;
 mod data_config;
 mod efn;
+mod encoder;
 mod error;
 mod fcn;
 mod gcn;
@@ -34,6 +38,7 @@ mod landscape;
 mod memory;
 mod network;
 mod nsubjettiness;
+mod on_arrays;
 mod particlenet;
 mod pcnn;
 mod pfn;
@@ -57,14 +62,15 @@ pub use general::{General, Input};
 pub use graph::Graph;
 pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
-    Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
+    Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, LandscapeTable, TaggerChoice,
+    landscape,
 };
-pub use network::{Network, NetworkLearner};
+pub use network::{Network, NetworkLearner, Objective};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
-pub use run::{RunConfig, RunResult, resume, score, set_epochs, train};
+pub use run::{Evaluated, RunConfig, RunResult, learner, resume, score, set_epochs, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;

@@ -100,10 +100,15 @@ pub(crate) fn learner(
     training: &TrainingConfig,
     device: &Device,
 ) -> Result<Box<dyn Learner>, TaggerError> {
-    let network = tagger.network(&input(events), training.seed, device)?;
+    let events = if tagger.reads_identities() {
+        events.clone().with_identities()
+    } else {
+        events.clone()
+    };
+    let network = tagger.network(&input(&events), training.seed, device)?;
     let whole = OnArrays {
         network,
-        encoder: Encoder::new(tagger.name(), events, tagger.reads_vectors()),
+        encoder: Encoder::new(tagger.name(), &events, tagger.reads_vectors()),
         target: (task == Task::Regression).then(|| Standardize::new("target", 1)),
     };
     Ok(Box::new(NetworkLearner::new(whole, training, device)))

@@ -10,12 +10,12 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
 use tagwerk_data::{Part, Split};
-use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
-use tagwerk_taggers::{DataConfig, RunConfig};
+use tagwerk_taggers::{DataConfig, Evaluated, RunConfig};
 use tagwerk_train::RunFolder;
 
 const EXAMPLES: &str = "\
 The result is Parquet with the columns row (in the data set), label, weight, parameter, score (signal probability) and log_odds. \
+Of a regression they are row, target and prediction. \
 A single file is divided 60/20/20 by position, as in training; `--part all` scores every row of it.
 
 Examples:
@@ -65,7 +65,7 @@ struct Told {
     part: &'static str,
     jets: usize,
     file: String,
-    evaluation: Option<Evaluation>,
+    evaluation: Option<Evaluated>,
 }
 
 /// Scores.
@@ -105,10 +105,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     table.write(&typed.output)?;
     // Unlabelled jets, or those of one class, have scores but nothing to be judged by.
-    let evaluation = match table.truth() {
-        Ok(truth) => Some(evaluate(&table.probabilities(), &truth, &WorkingPoints::default())?),
-        Err(_) => None,
-    };
+    let evaluation = Evaluated::of(&table).ok();
     let told = Told {
         run: typed.run.to_string_lossy().into_owned(),
         data: data.source,
@@ -124,7 +121,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         told.data
     );
     if let Some(evaluation) = &told.evaluation {
-        text.push_str(&format!("{}\n", format::evaluation(evaluation)));
+        text.push_str(&format!("{}\n", format::evaluated(evaluation)));
     }
     text.push_str(&format!("scores: {}\n", told.file));
     session.output.result(&text, &told)

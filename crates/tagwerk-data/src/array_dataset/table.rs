@@ -24,6 +24,9 @@ const BLOCK: usize = 16 << 20;
 /// A longer line is no line of a table.
 const LONGEST_LINE: usize = 1 << 20;
 
+/// Features and targets of some lines, or the line that is wrong and why.
+type Decoded = Result<(Vec<f32>, Vec<f32>), (usize, String)>;
+
 /// A table in memory.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -125,8 +128,7 @@ impl Table {
             }
             Ok((features, targets))
         };
-        let decoded: Vec<Result<(Vec<f32>, Vec<f32>), (usize, String)>> =
-            lines.par_chunks(LINES).enumerate().map(decode).collect();
+        let decoded: Vec<Decoded> = lines.par_chunks(LINES).enumerate().map(decode).collect();
         for piece in decoded {
             let (features, targets) = piece?;
             self.features.extend(features);

@@ -92,6 +92,55 @@ fn real_targets_make_a_regression() {
 }
 
 #[test]
+fn jets_in_the_layout_of_pd4ml_keep_their_parts() {
+    use crate::JetDataset;
+    let (_dir, dir) = sandbox();
+    let path = dir.join("top.npz");
+    // Jet i has one constituent of energy 10 + i; the second slot is padding.
+    let jets =
+        |rows: std::ops::Range<usize>| f4(rows.flat_map(|i| [10.0 + i as f32, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
+    let labels = |rows: std::ops::Range<usize>| f4(rows.map(|i| (i % 2) as f32));
+    let write = |flags: Option<[f32; 10]>| {
+        let shape = |n: usize| format!("{C}: ({n}, 2, 4)");
+        let (ten, four) = (format!("{C}: (10,)"), format!("{C}: (4,)"));
+        let (long, short) = (shape(10), shape(4));
+        let mut members: Vec<(&str, &str, &str, Vec<u8>)> = vec![
+            ("X_train_0", "<f4", &long, jets(0..10)),
+            ("y_train", "<f4", &ten, labels(0..10)),
+            ("X_test_0", "<f4", &short, jets(10..14)),
+            ("y_test", "<f4", &four, labels(10..14)),
+        ];
+        members.extend(flags.map(|flags| ("X_train_1", "<f4", ten.as_str(), f4(flags))));
+        archive(&path, &members);
+        JetDataset::open(&path, &JetOptions::default())
+    };
+    assert_eq!(
+        write(None).map(|data| Part::ALL.map(|part| data.rows(part))).unwrap(),
+        [8, 2, 4]
+    );
+    assert_eq!(
+        ArrayDataset::recognize(&path).unwrap(),
+        None,
+        "a list of four-momenta is a jet"
+    );
+    let data = write(Some([0., 2., 0., 0., 2., 0., 0., 0., 0., 2.])).unwrap();
+    let validation = data.load(Part::Validation, None).unwrap();
+    assert_eq!((validation.rows, validation.labels), (vec![1, 4, 9], vec![1, 0, 1]));
+    let test = data.load(Part::Test, None).unwrap();
+    assert_eq!(
+        (test.rows, test.e),
+        (vec![10, 11, 12, 13], vec![20.0, 21.0, 22.0, 23.0])
+    );
+    let error = write(Some([0., 2., 1., 0., 2., 0., 0., 0., 0., 2.]))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("row 2, column `X_train_1`: 1; allowed: 0 (train) or 2 (validation)"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_archive_that_does_not_fit_is_told_what_is_wrong() {
     let (_dir, dir) = sandbox();
     let path = dir.join("x.npz");
@@ -175,10 +224,6 @@ fn damaged_archives_are_errors_and_no_panics() {
     )
     .unwrap();
     let good = std::fs::read(&path).unwrap();
-    let whole = open(ArraySet::Spinodal, &path)
-        .unwrap()
-        .load(Part::Train, None)
-        .unwrap();
     for cut in [0, 3, 30, good.len() / 2, good.len() - 30] {
         std::fs::write(&path, &good[..cut]).unwrap();
         assert!(open(ArraySet::Spinodal, &path).is_err(), "{cut}");

@@ -69,6 +69,11 @@ fn inputs_have_the_published_numbers_of_a_dense_network() {
             .collect();
         let input = ArrayInput::new(set, &arrays);
         assert_eq!(input.numbers(), expected, "{}", set.name());
+        let raw = input.clone().with_identities();
+        assert_eq!(raw == input, set != ArraySet::Belle);
+        if set == ArraySet::Belle {
+            assert_eq!((&raw.shape[..], raw.encoding), ([100, 10].as_slice(), Encoding::None));
+        }
         match (input.connection, grid) {
             (Some(Connection::Grid { height, width }), Some(sides)) => assert_eq!((height, width), sides),
             (Some(Connection::Mothers), None) => assert_eq!(set, ArraySet::Belle),

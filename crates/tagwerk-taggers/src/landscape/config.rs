@@ -3,11 +3,13 @@
 use crate::data_config::DataConfig;
 use crate::error::TaggerError;
 use crate::registry;
-use crate::run::{RunConfig, merged_training};
+use crate::run::{RunConfig, learner, merged_training};
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
+use tagwerk_data::Dataset;
+use tagwerk_nn::Device;
 
 /// One tagger of a landscape.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ pub struct LandscapeConfig {
     pub data: DataConfig,
     /// Training settings for all taggers, over each one's published training.
     pub training: toml::Table,
-    /// The taggers. Default: all.
+    /// The taggers. Default: all, of which some need jets.
     #[serde(rename = "tagger")]
     pub taggers: Vec<TaggerChoice>,
 }
@@ -79,12 +81,31 @@ impl LandscapeConfig {
         Self::from_toml(SAMPLE_CONFIG, Path::new("configs/landscape-sample.toml"))
     }
 
-    /// All taggers with their published trainings on these jets.
-    pub fn for_data(data: DataConfig) -> Self {
-        Self {
+    /// All taggers that read these events, with their published trainings: of jets all taggers, of arrays those of any
+    /// shape whose network can be built for theirs.
+    ///
+    /// # Errors
+    /// A data set of arrays that cannot be opened.
+    pub fn for_data(data: DataConfig) -> Result<Self, TaggerError> {
+        let all = Self {
             data,
             ..Self::default()
+        };
+        if !all.data.may_be_arrays() {
+            return Ok(all);
         }
+        let dataset = all.data.open()?;
+        let reads = |choice: &TaggerChoice| {
+            let Ok(tagger) = registry::tagger(&choice.name, &choice.settings) else {
+                return false;
+            };
+            learner(tagger.as_ref(), &dataset, &tagger.training(), &Device::flex()).is_ok()
+        };
+        let taggers = match &dataset {
+            Dataset::Jets(_) => all.taggers,
+            Dataset::Arrays(_) => all.taggers.into_iter().filter(reads).collect(),
+        };
+        Ok(Self { taggers, ..all })
     }
 
     /// Reads a configuration file.

@@ -1,9 +1,14 @@
 //! From finished trainings to the table.
 
-use super::LandscapeRun;
 use super::config::{LandscapeConfig, PlannedRun};
+use super::{LandscapeRun, LandscapeTable};
 use crate::error::TaggerError;
-use tagwerk_stats::{Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TrainingInput};
+use tagwerk_data::Dataset;
+use tagwerk_stats::{
+    Landscape, LandscapeOptions, LandscapeResult, RegressionLandscape, RegressionTable, RegressionTraining,
+    TaggerInput, TrainingInput,
+};
+use tagwerk_train::{PredictionTable, ScoreTable, Scored};
 
 /// `facts`: parameters, epochs and seconds of each training.
 pub(super) fn tabulate(
@@ -12,14 +17,48 @@ pub(super) fn tabulate(
     finished: &[LandscapeRun],
     facts: &[(usize, usize, f64)],
     options: LandscapeOptions,
+    dataset: &Dataset,
+) -> Result<LandscapeTable, TaggerError> {
+    let mut classes: Vec<&ScoreTable> = Vec::new();
+    let mut values: Vec<&PredictionTable> = Vec::new();
+    for run in finished {
+        match &run.scores {
+            Scored::Classes(table) => classes.push(table),
+            Scored::Values(table) => values.push(table),
+        }
+    }
+    // One data set has one task.
+    match classes.is_empty() {
+        false => {
+            let jets = matches!(dataset, Dataset::Jets(_));
+            classification(config, runs, finished, &classes, facts, options, jets).map(LandscapeTable::Classes)
+        }
+        true => {
+            let target = match dataset {
+                Dataset::Jets(_) => ("", ""),
+                Dataset::Arrays(arrays) => arrays.target(),
+            };
+            regression(config, finished, &values, facts, &options.dataset, target).map(LandscapeTable::Values)
+        }
+    }
+}
+
+fn classification(
+    config: &LandscapeConfig,
+    runs: &[PlannedRun],
+    finished: &[LandscapeRun],
+    tables: &[&ScoreTable],
+    facts: &[(usize, usize, f64)],
+    options: LandscapeOptions,
+    jets: bool,
 ) -> Result<LandscapeResult, TaggerError> {
-    let truth = finished[0].scores.truth()?;
+    let truth = tables[0].truth()?;
     let mut table = Landscape::new(&truth, options);
     for (t, choice) in config.taggers.iter().enumerate() {
         let range = t * config.trainings..(t + 1) * config.trainings;
-        let scores: Vec<Vec<f64>> = finished[range.clone()]
+        let scores: Vec<Vec<f64>> = tables[range.clone()]
             .iter()
-            .map(|run| run.scores.probabilities())
+            .map(|table| table.probabilities())
             .collect();
         let trainings = range
             .clone()
@@ -34,9 +73,35 @@ pub(super) fn tabulate(
         table.add(TaggerInput {
             name: choice.name.clone(),
             parameters: Some(facts[range.start].0 as u64),
-            published: Some(runs[range.start].tagger.published()),
+            // Published numbers are those of the top-tagging data set.
+            published: jets.then(|| runs[range.start].tagger.published()),
             trainings,
         })?;
+    }
+    Ok(table.finish()?)
+}
+
+fn regression(
+    config: &LandscapeConfig,
+    finished: &[LandscapeRun],
+    tables: &[&PredictionTable],
+    facts: &[(usize, usize, f64)],
+    dataset: &str,
+    (target, unit): (&str, &str),
+) -> Result<RegressionTable, TaggerError> {
+    let mut table = RegressionLandscape::new(dataset, target, unit, &tables[0].targets)?;
+    for (t, choice) in config.taggers.iter().enumerate() {
+        let range = t * config.trainings..(t + 1) * config.trainings;
+        let trainings: Vec<RegressionTraining<f32>> = range
+            .clone()
+            .map(|i| RegressionTraining {
+                seed: finished[i].seed,
+                predictions: &tables[i].predictions,
+                epochs: facts[i].1,
+                seconds: facts[i].2,
+            })
+            .collect();
+        table.add(&choice.name, Some(facts[range.start].0 as u64), &trainings)?;
     }
     Ok(table.finish()?)
 }

@@ -33,7 +33,14 @@ fn describe(entry: &CatalogueEntry) -> String {
         Holds::Arrays(arrays) => Some(arrays),
         Holds::Jets => None,
     };
-    lines.push(if arrays.is_some() { "arrays of an event" } else { "columns" }.to_owned());
+    lines.push(
+        if arrays.is_some() {
+            "arrays of an event"
+        } else {
+            "columns"
+        }
+        .to_owned(),
+    );
     for column in entry.columns {
         let unit = if column.unit.is_empty() {
             String::new()

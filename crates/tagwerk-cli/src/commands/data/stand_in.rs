@@ -55,8 +55,15 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             entry.name
         ))
     })?;
-    if typed.output.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("npz")) {
-        return Err(Failure::Usage(format!("{}: a stand-in is an .npz file", typed.output.display())));
+    if typed
+        .output
+        .extension()
+        .is_none_or(|extension| !extension.eq_ignore_ascii_case("npz"))
+    {
+        return Err(Failure::Usage(format!(
+            "{}: a stand-in is an .npz file",
+            typed.output.display()
+        )));
     }
     replaceable(&typed.output)?;
     let options = StandInOptions {
@@ -65,7 +72,11 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     let stop = session.stoppable()?;
     let written = {
-        let mut work = Work::new("stand-in", |n| format!("{} events", grouped(n)), Manner::suited(session.quiet));
+        let mut work = Work::new(
+            "stand-in",
+            |n| format!("{} events", grouped(n)),
+            Manner::suited(session.quiet),
+        );
         tagwerk_data::stand_in(set, &typed.output, options, &mut |done, total| {
             work.at(done, total);
             !stop.load(Ordering::Relaxed)
