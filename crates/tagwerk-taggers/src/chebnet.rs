@@ -291,14 +291,8 @@ impl Tagger for ChebNetConfig {
 
 impl General for ChebNetConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
-        let [nodes, features] = input.rows();
-        Ok(Box::new(self.init(
-            nodes,
-            features,
-            input.graph(NAME)?,
-            seed,
-            device,
-        )?))
+        let ([nodes, features], graph) = input.nodes(NAME)?;
+        Ok(Box::new(self.init(nodes, features, graph, seed, device)?))
     }
 }
 

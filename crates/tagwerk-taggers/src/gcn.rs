@@ -337,14 +337,8 @@ impl Tagger for GcnConfig {
 
 impl General for GcnConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
-        let [nodes, features] = input.rows();
-        Ok(Box::new(self.init(
-            nodes,
-            features,
-            input.graph(NAME)?,
-            seed,
-            device,
-        )?))
+        let ([nodes, features], graph) = input.nodes(NAME)?;
+        Ok(Box::new(self.init(nodes, features, graph, seed, device)?))
     }
 
     fn reads_identities(&self) -> bool {

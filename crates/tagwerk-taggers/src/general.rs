@@ -47,9 +47,9 @@ impl Input {
         self.shape.iter().product()
     }
 
-    /// Rows an example, `N`, and features a row, `F`: pixels are the rows of a picture, and of a vector its numbers.
+    /// Rows an example, `N`, and numbers a row: pixels are the rows of a picture, and of a vector its numbers.
     pub fn rows(&self) -> [usize; 2] {
-        let [n, f] = match (&self.graph, &self.shape[..]) {
+        match (&self.graph, &self.shape[..]) {
             (Some(Graph::Grid { height, width }), _) => {
                 let pixels = height * width;
                 [pixels, self.numbers().checked_div(pixels).unwrap_or(0)]
@@ -57,11 +57,21 @@ impl Input {
             (_, &[n, f]) => [n, f],
             (_, &[c, h, w]) => [h * w, c],
             _ => [self.numbers(), 1],
-        };
-        match self.graph {
-            Some(Graph::Mothers) => [n, f.saturating_sub(1)],
-            _ => [n, f],
         }
+    }
+
+    /// Nodes an example, features a node, and the graph.
+    ///
+    /// # Errors
+    /// There is no graph.
+    pub fn nodes(&self, tagger: &'static str) -> Result<([usize; 2], Graph), TaggerError> {
+        let graph = self.graph.clone().ok_or_else(|| TaggerError::View {
+            tagger,
+            expected: "nodes with a graph",
+            found: format!("arrays of shape {:?} without one", self.shape),
+        })?;
+        let [n, width] = self.rows();
+        Ok(([n, width.saturating_sub(graph.extra_columns())], graph))
     }
 
     /// Channels, height and width of a picture.
@@ -78,18 +88,6 @@ impl Input {
                 found: format!("arrays of shape {:?}", self.shape),
             }),
         }
-    }
-
-    /// The graph.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn graph(&self, tagger: &'static str) -> Result<Graph, TaggerError> {
-        self.graph.clone().ok_or_else(|| TaggerError::View {
-            tagger,
-            expected: "nodes with a graph",
-            found: format!("arrays of shape {:?} without one", self.shape),
-        })
     }
 }
 
@@ -258,8 +256,9 @@ mod tests {
         let grid = Graph::Grid { height: 20, width: 30 };
         assert_eq!(Input::new(&[20, 30]).with_graph(grid).rows(), [600, 1]);
         let event = Input::new(&[100, 191]).with_graph(Graph::Mothers);
-        assert_eq!((event.numbers(), event.rows()), (19_100, [100, 190]));
-        assert!(Input::new(&[5]).picture("x").is_err() && Input::new(&[5]).graph("x").is_err());
+        assert_eq!((event.numbers(), event.rows()), (19_100, [100, 191]));
+        assert_eq!(event.nodes("x").unwrap(), ([100, 190], Graph::Mothers));
+        assert!(Input::new(&[5]).picture("x").is_err() && Input::new(&[5]).nodes("x").is_err());
     }
 
     #[test]

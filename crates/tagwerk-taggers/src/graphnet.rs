@@ -323,14 +323,8 @@ impl Tagger for GraphNetConfig {
 
 impl General for GraphNetConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
-        let [nodes, features] = input.rows();
-        Ok(Box::new(self.init(
-            nodes,
-            features,
-            input.graph(NAME)?,
-            seed,
-            device,
-        )?))
+        let ([nodes, features], graph) = input.nodes(NAME)?;
+        Ok(Box::new(self.init(nodes, features, graph, seed, device)?))
     }
 }
 

@@ -35,6 +35,7 @@ mod general;
 mod graph;
 mod graphnet;
 mod landscape;
+mod lstm_resnet;
 mod memory;
 mod network;
 mod nsubjettiness;
@@ -65,6 +66,7 @@ pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, LandscapeTable, TaggerChoice,
     landscape,
 };
+pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
 pub use network::{Network, NetworkLearner, Objective};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};

@@ -81,8 +81,8 @@ impl LandscapeConfig {
         Self::from_toml(SAMPLE_CONFIG, Path::new("configs/landscape-sample.toml"))
     }
 
-    /// All taggers that read these events, with their published trainings: of jets all taggers, of arrays those of any
-    /// shape whose network can be built for theirs.
+    /// All taggers that read these events, with their published trainings: of jets all taggers, of arrays those whose
+    /// network can be built for their shape.
     ///
     /// # Errors
     /// A data set of arrays that cannot be opened.
@@ -103,7 +103,7 @@ impl LandscapeConfig {
         };
         let taggers = match &dataset {
             Dataset::Jets(_) => all.taggers,
-            Dataset::Arrays(_) => all.taggers.into_iter().filter(reads).collect(),
+            Dataset::Arrays(_) => registry::array_names().map(TaggerChoice::from).filter(reads).collect(),
         };
         Ok(Self { taggers, ..all })
     }

@@ -1,29 +1,68 @@
 //! Every tagger against an independent PyTorch implementation in f64: scores, loss, gradients, one step of Adam.
 //!
 //! `tests/reference/taggers_forward.py` made the numbers. Its batch has a jet of one constituent, one of three (fewer
-//! than any block's k + 1), and, but for vectors, one without any.
+//! than any block's k + 1), and, but for vectors, one without any. `tests/reference/taggers_general.py` made those of the
+//! general networks, on the same jets, on pictures and on decays.
 
 use crate::support::tensors::{self, Values};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tagwerk_physics::{DenseView, JaggedView, View};
-use tagwerk_taggers::{Device, Tagger, registry};
+use tagwerk_taggers::{
+    Cnn2dConfig, Device, Graph, Input, LstmResNetConfig, Network, NetworkLearner, Pooling, StageConfig, registry,
+};
 use tagwerk_train::{Batch, Learner, OptimizerConfig, TrainingConfig, Update};
 
-/// One folder of the reference, and the tagger that it describes.
+type Build = Box<dyn Fn(&TrainingConfig) -> Box<dyn Learner>>;
+
+/// One folder of the reference, and the network that it describes.
 struct Case {
-    tagger: Box<dyn Tagger>,
+    build: Build,
+    view_kind: &'static str,
     folder: PathBuf,
     expected: BTreeMap<String, Values>,
 }
 
 impl Case {
     fn new(name: &str, settings: &str) -> Self {
+        Self::in_folder(name, name, settings)
+    }
+
+    /// A tagger of jets whose folder has another name.
+    fn in_folder(folder: &str, name: &str, settings: &str) -> Self {
+        let tagger = registry::tagger(name, &toml::from_str(settings).unwrap()).unwrap();
+        let kind = tagger.view_kind();
+        let build = move |training: &TrainingConfig| tagger.learner(training, &Device::flex()).unwrap();
+        Self::with(folder, kind, Box::new(build))
+    }
+
+    /// A network on what is no jet.
+    fn network<N: Network + 'static>(folder: &str, make: impl Fn(&Device) -> N + 'static) -> Self {
+        let build = move |training: &TrainingConfig| {
+            let device = Device::flex();
+            Box::new(NetworkLearner::new(make(&device), training, &device)) as Box<dyn Learner>
+        };
+        Self::with(folder, "arrays", Box::new(build))
+    }
+
+    /// A general tagger on what is no jet.
+    fn general(folder: &str, name: &'static str, settings: &str, input: Input) -> Self {
+        let settings = toml::from_str(settings).unwrap();
+        Self::network(folder, move |device| {
+            registry::general(name, &settings)
+                .unwrap()
+                .network(&input, 1, device)
+                .unwrap()
+        })
+    }
+
+    fn with(name: &str, view_kind: &'static str, build: Build) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../tests/reference/data/taggers_forward")
             .join(name);
         Self {
-            tagger: registry::tagger(name, &toml::from_str(settings).unwrap()).unwrap(),
+            build,
+            view_kind,
             expected: tensors::read(&folder.join("expected.safetensors")),
             folder,
         }
@@ -36,7 +75,8 @@ impl Case {
     fn batch(&self) -> Batch {
         let rows = self.expected["rows"].clone();
         let width = rows.shape[1];
-        let view: View = match self.tagger.view_kind() {
+        let view: View = match self.view_kind {
+            _ if rows.shape.len() > 2 => DenseView::new(rows.shape[1..].to_vec(), rows.values).unwrap().into(),
             "vector" => DenseView::new(vec![width], rows.values).unwrap().into(),
             "image" => DenseView::new(vec![1, width.isqrt(), width.isqrt()], rows.values)
                 .unwrap()
@@ -63,9 +103,9 @@ impl Case {
                 eps,
                 ..OptimizerConfig::default()
             },
-            ..self.tagger.training()
+            ..TrainingConfig::default()
         };
-        let mut learner = self.tagger.learner(&training, &Device::flex()).unwrap();
+        let mut learner = (self.build)(&training);
         learner.load_weights(&self.folder).unwrap();
         learner
     }
@@ -215,4 +255,95 @@ fn pcnn_agrees_with_pytorch() {
         "length = 39\nstem = 6\nstages = [8, 10]\nhidden = 12\ndropout = 0.0",
     )
     .run();
+}
+
+#[test]
+fn fcn_agrees_with_pytorch() {
+    Case::new("fcn", "max_constituents = 20\nhidden = [12, 8]").run();
+}
+
+const GRAPHNET: &str =
+    "neighbors = 3\ndense = [12, 12]\ngraph = [12, 10]\nhead = [14, 8]\ndropout = 0.0\nlast_dropout = 0.0";
+const GRAPHNET_ARRAYS: &str = "dense = [12]\ngraph = [12, 10]\nhead = [12]\ndropout = 0.0\nlast_dropout = 0.0";
+
+fn grid() -> Input {
+    Input::new(&[2, 3, 4]).with_graph(Graph::Grid { height: 3, width: 4 })
+}
+
+fn decays() -> Input {
+    Input::new(&[6, 4]).with_graph(Graph::Mothers)
+}
+
+#[test]
+fn graphnet_agrees_with_pytorch() {
+    Case::new("graphnet", GRAPHNET).run();
+    Case::in_folder("graphnet-padded", "graphnet", &format!("{GRAPHNET}\npadded = true")).run();
+}
+
+#[test]
+fn graphnet_on_grids_and_decays_agrees_with_pytorch() {
+    Case::general("graphnet-grid", "graphnet", GRAPHNET_ARRAYS, grid()).run();
+    Case::general("graphnet-decays", "graphnet", GRAPHNET_ARRAYS, decays()).run();
+}
+
+#[test]
+fn chebnet_agrees_with_pytorch() {
+    let settings = "neighbors = 4\nsigma = 0.1\norder = 3\nchannels = [16, 20]\nhidden = 16";
+    Case::new("chebnet", settings).run();
+    let settings = "order = 4\nchannels = [16, 20]\nhidden = 16";
+    Case::general("chebnet-grid", "chebnet", settings, grid()).run();
+}
+
+#[test]
+fn gcn_agrees_with_pytorch() {
+    let widths = "dense = [16, 16]\ngraph = [16, 16]\nhead = [16]";
+    Case::new("gcn", &format!("neighbors = 3\n{widths}")).run();
+    let settings = format!("{widths}\nembedding = {{column = 2, kinds = 4, width = 3}}");
+    Case::general("gcn-decays", "gcn", &settings, decays()).run();
+}
+
+#[test]
+fn cnn1d_agrees_with_pytorch() {
+    Case::new("cnn1d", "kernel = 3\nchannels = [12, 16]\nhidden = 16\ndropout = 0.0").run();
+}
+
+#[test]
+fn cnn2d_agrees_with_pytorch() {
+    let stage = |kernel, channels, pooling| StageConfig {
+        kernel,
+        channels,
+        pooling,
+        dropout: 0.0,
+    };
+    let config = |normalize, stages: &[StageConfig], width| Cnn2dConfig {
+        normalize,
+        standardize: false,
+        stages: stages.to_vec(),
+        hidden: vec![tagwerk_taggers::HiddenConfig { width, dropout: 0.0 }],
+        ..Cnn2dConfig::default()
+    };
+    let plain = config(false, &[stage(3, 5, Pooling::Max), stage(4, 6, Pooling::None)], 7);
+    Case::network("cnn2d", move |device| plain.init([1, 9, 9], 1, device).unwrap()).run();
+    let stages = [
+        stage(4, 5, Pooling::None),
+        stage(3, 6, Pooling::Average),
+        stage(2, 8, Pooling::Average),
+    ];
+    let normalized = config(true, &stages, 12);
+    Case::network("cnn2d-normalized", move |device| {
+        normalized.init([1, 9, 9], 1, device).unwrap()
+    })
+    .run();
+}
+
+#[test]
+fn lstm_resnet_agrees_with_pytorch() {
+    let config = LstmResNetConfig {
+        recurrent: 6,
+        summary: 5,
+        channels: vec![8, 10],
+        units: 2,
+        dropout: 0.0,
+    };
+    Case::network("lstm-resnet", move |device| config.init(5, [4, 5], 1, device).unwrap()).run();
 }

@@ -45,6 +45,7 @@ fn every_tagger_learns_within_a_few_epochs() {
         let epochs = match name {
             "topodnn" => 20,
             "efn" => 12,
+            "fcn" => 12,
             "pfn" => 12,
             _ => 3,
         };

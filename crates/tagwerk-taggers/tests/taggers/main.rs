@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod against_pytorch;
+mod general;
 mod landscape;
 mod learns;
 mod properties;

@@ -12,8 +12,9 @@ use tagwerk_physics::{JaggedView, View};
 use tagwerk_taggers::Tagger;
 use tagwerk_train::{Batch, Learner};
 
-/// Taggers for which a jet is a set of rows; TopoDNN and P-CNN read it in order.
-const SETS: [&str; 4] = ["efn", "pfn", "particlenet", "particlenet-lite"];
+/// Taggers for which a jet is a set of rows; TopoDNN, P-CNN, FCN, CNN-1D and GraphNet, which has
+/// slopes for each place, read it in order.
+const SETS: [&str; 6] = ["efn", "pfn", "particlenet", "particlenet-lite", "chebnet", "gcn"];
 
 const WEIGHTS: &str = "weights.safetensors";
 
@@ -400,6 +401,39 @@ fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
         ("pcnn", "stem = 0".to_owned(), "stem = [0]"),
         ("pcnn", "stages = [8, 0]".to_owned(), "stages = [8, 0]"),
         ("pcnn", "dropout = 1.5".to_owned(), "dropout = 1.5"),
+        ("fcn", "max_constituents = 0".to_owned(), "max_constituents = 0"),
+        ("fcn", "hidden = [8, 0]".to_owned(), "hidden = [8, 0]"),
+        ("graphnet", "dense = []".to_owned(), "dense = []"),
+        ("graphnet", "last_dropout = 1.0".to_owned(), "last_dropout = 1"),
+        (
+            "graphnet",
+            format!("dense = [1]\ngraph = [{}]", 1 << 28),
+            "graph = [268435456]",
+        ),
+        ("graphnet", "max_constituents = 0".to_owned(), "max_constituents = 0"),
+        ("chebnet", "channels = [0]".to_owned(), "channels = [0]"),
+        ("chebnet", format!("channels = [8, {huge}]"), "channels = "),
+        ("gcn", "graph = []".to_owned(), "graph = []"),
+        (
+            "gcn",
+            "embedding = {column = 7, kinds = 5, width = 3}".to_owned(),
+            "embedding.column = 7",
+        ),
+        ("cnn1d", "max_constituents = 7".to_owned(), "max_constituents = 7"),
+        ("cnn1d", "channels = [0]".to_owned(), "channels = [0]"),
+        ("cnn1d", "dropout = 1.0".to_owned(), "dropout = 1"),
+        ("cnn2d", "pixels = 3".to_owned(), "pixels = 3"),
+        (
+            "cnn2d",
+            "stages = [{kernel = 0, channels = 3}]".to_owned(),
+            "stages.kernel = 0",
+        ),
+        ("cnn2d", "hidden = [{width = 0}]".to_owned(), "hidden = [0]"),
+        (
+            "cnn2d",
+            "hidden = [{width = 2, dropout = 1.0}]".to_owned(),
+            "hidden.dropout = 1",
+        ),
     ] {
         let tagger = registry::tagger(name, &toml::from_str(&settings).unwrap()).unwrap();
         let error = tagger.check().unwrap_err().to_string();

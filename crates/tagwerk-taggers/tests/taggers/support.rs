@@ -18,6 +18,11 @@ pub fn tagger(name: &str) -> Box<dyn Tagger> {
             "hidden = 64\nblocks = [{k = 16, widths = [16, 16, 16]}, {k = 16, widths = [32, 32, 32]}, {k = 16, widths = [64, 64, 64]}]"
         }
         "cnn" => "stages = [[16, 12], [12, 12]]\nhidden = [32, 32]",
+        "fcn" => "hidden = [64, 64, 64, 64]",
+        "graphnet" => "dense = [32, 32]\ngraph = [32, 32]\nhead = [32, 32]",
+        "chebnet" => "channels = [16, 24]\nhidden = 32",
+        "gcn" => "dense = [32, 32]\ngraph = [32, 32]\nhead = [32]",
+        "cnn1d" => "channels = [24, 32]\nhidden = 32",
         _ => "",
     };
     registry::tagger(name, &toml::from_str(settings).unwrap()).unwrap()

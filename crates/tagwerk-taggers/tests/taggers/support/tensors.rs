@@ -32,3 +32,17 @@ pub fn read(path: &Path) -> BTreeMap<String, Values> {
         })
         .collect()
 }
+
+/// Writes the tensors by name.
+pub fn write(path: &Path, tensors: &BTreeMap<String, Values>) {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, Values { shape, values }) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        let entry = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]});
+        header.insert(name.clone(), entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(path, [&length[..], &header, &data].concat()).unwrap();
+}
