@@ -140,12 +140,15 @@ fn jets_in_the_layout_of_pd4ml_keep_their_parts() {
     );
 }
 
+/// Name, type, header and raw values of the arrays of an archive.
+type Members = Vec<(String, &'static str, String, Vec<u8>)>;
+
 #[test]
 fn an_archive_that_does_not_fit_is_told_what_is_wrong() {
     let (_dir, dir) = sandbox();
     let path = dir.join("x.npz");
     let histogram = |n: usize, side: usize| format!("{C}: ({n}, {side}, {side})");
-    let good = |n: usize, part: &str| -> Vec<(String, &'static str, String, Vec<u8>)> {
+    let good = |n: usize, part: &str| -> Members {
         vec![
             (format!("X_{part}_0"), "<f4", histogram(n, 20), f4(vec![0.5; n * 400])),
             (
@@ -156,7 +159,7 @@ fn an_archive_that_does_not_fit_is_told_what_is_wrong() {
             ),
         ]
     };
-    let write = |change: &dyn Fn(&mut Vec<(String, &'static str, String, Vec<u8>)>)| {
+    let write = |change: &dyn Fn(&mut Members)| {
         let mut members = [good(10, "train"), good(5, "test")].concat();
         change(&mut members);
         let members: Vec<(&str, &str, &str, Vec<u8>)> = members
@@ -167,14 +170,13 @@ fn an_archive_that_does_not_fit_is_told_what_is_wrong() {
         open(ArraySet::Spinodal, &path).and_then(|data| data.load(Part::Train, None))
     };
     assert_eq!(write(&|_| ()).unwrap().len(), 8);
-    let message =
-        |change: &dyn Fn(&mut Vec<(String, &'static str, String, Vec<u8>)>)| write(change).unwrap_err().to_string();
+    let message = |change: &dyn Fn(&mut Members)| write(change).unwrap_err().to_string();
     for (change, expected) in [
         (
-            (&|m: &mut Vec<(String, &str, String, Vec<u8>)>| {
+            (&|m: &mut Members| {
                 (m[0].2, m[0].3) = (histogram(10, 21), f4(vec![0.5; 4410]));
                 (m[2].2, m[2].3) = (histogram(5, 21), f4(vec![0.5; 2205]));
-            }) as &dyn Fn(&mut Vec<(String, &'static str, String, Vec<u8>)>),
+            }) as &dyn Fn(&mut Members),
             "[[21, 21]]; those of spinodal have [[20, 20]]",
         ),
         (
