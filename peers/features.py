@@ -12,6 +12,8 @@ most 200; afterwards the leading `width` constituents are kept and shorter jets 
 | `image`     | [B, 1, 64, 64]   | ResNeXt               |
 | `image-upright` | [B, 1, 40, 40] | CNN                 |
 | `m-body-M`  | [B, 3 M - 2]     | N-subjettiness        |
+| `four-vectors` | [B, width, 4] | LoLa, LBN             |
+| `kt-tree`   | [B, 399, 8]      | TreeNiN               |
 
 Axes: `B` jets, `P` constituents after padding.
 """
@@ -233,6 +235,17 @@ def m_body(jets: Jets, bodies: int) -> NDArray[np.float32]:
         mass = np.sqrt(max(total[3] ** 2 - (total[:3] ** 2).sum(), 0.0))
         rows.append([*values, jet_pt / 1000.0, mass / 1000.0])
     return np.array(rows, dtype=np.float32)
+def four_vectors(jets: Jets, width: int = WIDTH) -> NDArray[np.float32]:
+    """(E, px, py, pz) in GeV, [B, width, 4]."""
+    pt, eta, phi, mask = jets.padded()
+    return _stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], mask, width)
+
+
+def kt_tree(jets: Jets) -> NDArray[np.float32]:
+    """The kT tree of `tree_network.kt_trees`."""
+    import tree_network
+
+    return tree_network.kt_trees(jets)
 
 
 VIEWS: dict[str, Callable[[Jets], NDArray[np.float32]]] = {
@@ -244,6 +257,8 @@ VIEWS: dict[str, Callable[[Jets], NDArray[np.float32]]] = {
     "image-upright": image_upright,
     "m-body-6": lambda jets: m_body(jets, 6),
     "m-body-8": lambda jets: m_body(jets, 8),
+    "four-vectors": four_vectors,
+    "kt-tree": kt_tree,
 }
 
 

@@ -17,7 +17,7 @@ return logits: [B, 2] (QCD, top), or [B, 1] for TopoDNN.
 | pcnn             | arXiv:1902.09914 |    348,400 | He uniform                   | cross entropy        |
 | resnext          | arXiv:1611.05431 |  1,457,314 | He uniform                   | cross entropy        |
 
-The last three are in `convolutional.py`.
+The last three are in `convolutional.py`. TreeNiN is in `tree_network.py`, LoLa and LBN are in `lorentz.py`.
 
 Glorot uniform draws from +-sqrt(6 / (fan_in + fan_out)), He uniform from +-sqrt(6 / fan_in). All biases start
 at zero. Batch normalisation: scale 1, shift 0, eps 1e-5; running averages start at mean 0, variance 1 and move by
@@ -46,6 +46,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +54,8 @@ from torch import Tensor, nn
 
 import convolutional
 from layers import dense, glorot, he, linear
+from lorentz import Lbn, Lola
+from tree_network import TreeNin, by_levels
 
 FAR = 1e9
 """Added to the coordinates of padded points so that they lie beyond every real neighbour."""
@@ -233,11 +236,16 @@ class ParticleNet(nn.Module):
         return self.head(points.sum(1) / count)
 
 
+def _as_it_is(view: Tensor) -> Any:
+    return view
+
+
 @dataclass(frozen=True)
 class Tagger:
     """A tagger: constructor (argument: masked), view, jets a training step, required number of parameters.
 
-    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB.
+    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB. `collate` makes
+    what the network reads of the view of a batch.
     """
 
     build: Callable[[bool], nn.Module]
@@ -245,6 +253,7 @@ class Tagger:
     batch: int
     parameters: int
     score_batch: int = 1_024
+    collate: Callable[[Tensor], Any] = _as_it_is
 
 
 def _particlenet(masked: bool) -> nn.Module:
@@ -268,6 +277,9 @@ TAGGERS: dict[str, Tagger] = {
     "cnn": Tagger(lambda _: convolutional.Cnn(), "image-upright", 128, 609_666, 128),
     "pcnn": Tagger(lambda _: convolutional.Pcnn(), "kinematic", 1024, 348_400, 256),
     "resnext": Tagger(lambda _: convolutional.ResNeXt(), "image", 256, 1_457_314, 128),
+    "lbn": Tagger(lambda _: Lbn(), "four-vectors", 256, 705_302),
+    "lola": Tagger(lambda _: Lola(), "four-vectors", 128, 127_052),
+    "treenin": Tagger(lambda _: TreeNin(), "kt-tree", 128, 33_901, collate=by_levels),
 }
 
 

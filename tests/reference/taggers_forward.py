@@ -13,7 +13,7 @@ views are those of `physics_views.py`.
 Writes data/taggers_forward/NAME/, one folder a case, all numbers f32 in our names and shapes (weights are [in, out]):
 
   weights.safetensors    what the network starts from
-  expected.safetensors   `rows`, `offsets` and `labels` of the batch;
+  expected.safetensors   `rows`, `offsets` and `labels` of the batch; of trees also `inner`, 1 for nodes with children;
                          `log_odds` [B] while scoring, `loss` [1] while training without dropout;
                          `gradient.*` of that loss; `adam.*`, weights and statistics after one step at 1e-3;
                          `smooth.log_odds`, scores after one step, instead, of an Adam with learning rate and epsilon 1,
@@ -37,8 +37,10 @@ sys.path += [str(HERE), str(ROOT / "peers")]
 import convolutional
 import features
 import layers
+import lorentz
 import models
 import physics_views
+import tree_network
 
 torch.set_default_dtype(torch.float64)
 
@@ -88,10 +90,35 @@ VIEWS = {
     "image-upright": (lambda v: middle(physics_views.cnn(v)), 400),
     # Brighter than the view, so that the scores differ.
     "image": (lambda v: 30 * middle(physics_views.resnext(v)), 400),
+    "four-vectors": (lambda v: v.T / 100.0, 4),
+    "four-vectors-gev": (lambda v: v.T, 4),
+    "kt-tree": (lambda v: tree(v), 8),
 }
 
 VECTORS = ("topodnn", "m-body")
 """Views that have nothing to say about an empty jet."""
+
+
+def tree(v):
+    """Nodes [R, 8] of the kT tree of one jet: features, and INNER or LEAF."""
+    e, px, py, pz = v
+    pt = np.hypot(px, py)
+    jet = features.Jets(pt, np.arcsinh(pz / pt), np.arctan2(py, px), np.array([0, len(pt)]), np.array([0]))
+    (nodes,) = tree_network.kt_trees(jet)
+    return nodes[nodes[:, 7] != tree_network.NOTHING]
+
+
+def forest(x, offsets):
+    """Padded nodes [B, P, 8] by levels."""
+    for b, nodes in enumerate(np.diff(offsets)):
+        x[b, nodes:, 7] = tree_network.NOTHING
+    return tree_network.by_levels(x)
+
+
+def read(view, v):
+    """Whether both sides read a jet of constituents v alike. A single massless constituent has no rest frame: its gamma,
+    and the score of an LBN, is the rounding of 1 - beta^2."""
+    return v.shape[1] != {"four-vectors-gev": 1}.get(view, 0 if view in VECTORS else -1)
 
 
 def batch(view):
@@ -101,7 +128,7 @@ def batch(view):
     nothing = np.zeros((1 if view.startswith("image") else 0, width))
     lengths = [0]
     for v, label in jets():
-        if v.shape[1] > 0 or view not in VECTORS:
+        if read(view, v):
             rows.append(compute(v) if v.shape[1] > 0 else nothing)
             lengths.append(len(rows[-1]))
             labels.append(label)
@@ -185,6 +212,30 @@ def resnext():
             norm = f"block{i}.{part}_norm"
             names |= normalization(norm, f"{norm}.0", getattr(block, f"{part}_norm"))
     return model, names | dense("out", [model.out])
+def treenin():
+    model = tree_network.TreeNin(hidden=6)
+    names = {"nodes.center": model.center, "nodes.scale": model.scale}
+    rows, _, _ = batch("kt-tree")
+    model.prepare(torch.from_numpy(rows).unsqueeze(0))
+    pairs = {f"nin_{kind}.{l}": layer for kind, pair in model.nin.items() for l, layer in enumerate(pair)}
+    for name, layer in {"inner": model.inner, "leaf": model.leaf, "combine": model.combine, **pairs}.items():
+        names |= {f"tree.{name}.weight": layer.weight, f"tree.{name}.bias": layer.bias}
+    return model, names | dense("head", model.head)
+
+
+def lola():
+    model = lorentz.Lola(12, 3, (10, 6), unit=1.0)
+    names = {"cola.weight": model.combine.weight, "lola.energy": model.energy}
+    names |= {f"lola.{name}": w for name, w in zip(("sum0", "sum1", "minimum0", "minimum1"), model.distance)}
+    return model, names | dense("dense", model.dense)
+
+
+def lbn():
+    model = lorentz.Lbn(10, 5, (12, 8))
+    names = {"particles.weight": model.particles, "frames.weight": model.frames}
+    for l, layer in enumerate(layer for layer in model.dense if isinstance(layer, torch.nn.Linear)):
+        names |= dense(f"dense{l}", [layer])
+    return model, names
 
 
 def dense(name, layers):
@@ -207,6 +258,9 @@ CASES = {
     "cnn": (cnn, "image-upright", None),
     "pcnn": (pcnn, "kinematic", 39),
     "resnext": (resnext, "image", None),
+    "treenin": (treenin, "kt-tree", None),
+    "lola": (lola, "four-vectors", None),
+    "lbn": (lbn, "four-vectors-gev", None),
 }
 """Network, view, and rows that it is padded to: P-CNN sees its padding."""
 
@@ -217,6 +271,9 @@ def start(build):
     draws = np.random.default_rng(20)
     ranges = {"gamma": (-0.5, 1.5), "running_mean": (-0.5, 0.5), "running_variance": (0.5, 2.0)}
     for name, tensor in names.items():
+        if name in ("nodes.center", "nodes.scale"):
+            tensor.copy_(tensor.float())
+            continue
         bound = (6.0 / sum(tensor.shape)) ** 0.5 if name.endswith("weight") else 0.3
         low, high = ranges.get(name.split(".")[-1], (-bound, bound))
         drawn = draws.uniform(low, high, tuple(tensor.shape)).astype(np.float32)
@@ -226,16 +283,16 @@ def start(build):
 
 def values(prefix, tensors):
     """In our shapes: a linear layer of PyTorch holds [out, in], a convolution [out, in, kernel], and we hold
-    [kernel * in, out]."""
-    arrays = {prefix + name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
+    [kernel * in, out]. The weights of LoLa are [out, in] here too."""
+    arrays = {name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
 
-    def ours(v):
+    def ours(name, v):
         if v.ndim > 2:
             v = np.moveaxis(v.reshape(*v.shape[:2], -1), 2, 0).transpose(0, 2, 1).reshape(-1, v.shape[0])
             return np.ascontiguousarray(v)
-        return np.ascontiguousarray(v.T if v.ndim == 2 else v)
+        return np.ascontiguousarray(v.T if v.ndim == 2 and not name.startswith("lola.") else v)
 
-    return {name: ours(v) for name, v in arrays.items()}
+    return {prefix + name: ours(name, v) for name, v in arrays.items()}
 
 
 def log_odds(model, x):
@@ -258,9 +315,12 @@ def main():
     for name, (build, view, length) in CASES.items():
         rows, offsets, labels = batch(view)
         x, y = padded(rows, offsets, view, length), torch.from_numpy(labels)
+        x = forest(x, offsets) if view == "kt-tree" else x
         model, names = start(build)
         weights = values("", names)
         expected = {"rows": rows, "offsets": offsets, "labels": labels}
+        if view == "kt-tree":
+            expected |= {"rows": np.ascontiguousarray(rows[:, :7]), "inner": rows[:, 7]}
         expected = {key: array.astype(np.float32) for key, array in expected.items()}
         expected["log_odds"] = log_odds(model, x)
         smooth, _, loss = step(build, x, y, lr=1.0, eps=1.0)

@@ -4,7 +4,7 @@
 
 Needs what taggers_forward.py needs, and writes what it writes, data/taggers_forward/NAME/, for the networks of
 `general_networks.py`. `rows` is [R, 7] for jets, as there, and [B, ...] for what is no jet: pictures and events of fixed
-size, drawn at random.
+size, drawn at random. Of each network the first seed is taken whose gradients are worth comparing.
 """
 
 import numpy as np
@@ -13,22 +13,51 @@ from safetensors.numpy import save_file
 
 import general_networks as nets
 import taggers_forward as forward
+import models
 
 torch.set_default_dtype(torch.float64)
 
 NEAREST = ("nearest", 3)
 
 
-def louder(build, start=forward.start):
-    """With weights half as large again: through many layers of few channels the differences between examples would fade."""
-    model, names = start(build)
-    for name, tensor in names.items():
-        if name.endswith("weight"):
-            tensor.data *= 1.5
-    return model, names
+class Start:
+    """Weights as those of taggers_forward.py, of a given seed and half as large again: through many layers of few
+    channels the differences between examples would fade."""
+
+    seed = 0
+
+    def __call__(self, build):
+        model, names = build()
+        draws = np.random.default_rng(self.seed)
+        ranges = {"gamma": (-0.5, 1.5), "running_mean": (-0.5, 0.5), "running_variance": (0.5, 2.0)}
+        for name, tensor in names.items():
+            bound = 1.5 * (6.0 / sum(tensor.shape)) ** 0.5 if name.endswith("weight") else 0.3
+            low, high = ranges.get(name.split(".")[-1], (-bound, bound))
+            drawn = draws.uniform(low, high, tuple(tensor.shape)).astype(np.float32)
+            tensor.data.copy_(torch.from_numpy(drawn))
+        return model, names
 
 
-forward.start = louder
+forward.start = Start()
+
+
+def gradients(build, x, labels, dtype):
+    model, names = forward.start(build)
+    torch.set_default_dtype(dtype)
+    model = model.to(dtype)
+    models.loss(model.train()(x.to(dtype)), labels).backward()
+    torch.set_default_dtype(torch.float64)
+    return {name: t.grad.double() for name, t in model.names().items() if t.grad is not None}
+
+
+def is_worth_comparing(build, x, labels):
+    """Whether the scores tell the examples apart, half of the weights matter, and single precision can tell the
+    gradients: a normalization of channels in which hardly a row is alive multiplies its rounding a thousandfold."""
+    double, single = (gradients(build, x, labels, dtype) for dtype in (torch.float64, torch.float32))
+    alive = torch.cat([g.flatten() != 0 for g in double.values()]).double().mean()
+    model, _ = forward.start(build)
+    errors = [((single[name] - g).abs() / (1e-5 + 2e-4 * g.abs())).max() for name, g in double.items()]
+    return alive > 0.5 and forward.log_odds(model, x).std() > 0.05 and max(errors) < 0.1
 
 
 def jets():
@@ -86,6 +115,9 @@ def main():
 
         rows, offsets, labels, x = examples()
         y = torch.from_numpy(labels)
+        for forward.start.seed in range(1000):
+            if is_worth_comparing(build, x, y):
+                break
         model, names = forward.start(build)
         expected = {"rows": rows, "labels": labels.astype(np.float32)}
         if offsets is not None:
@@ -96,17 +128,14 @@ def main():
         expected["loss"] = np.array([loss], dtype=np.float32)
         expected["smooth.log_odds"] = forward.log_odds(smooth, x)
         _, moved, _ = forward.step(build, x, y, lr=1e-3)
-        gradients = {key: t.grad for key, t in moved.items() if t.grad is not None}
-        expected |= forward.values("gradient.", gradients) | forward.values("adam.", moved)
+        found = {key: t.grad for key, t in moved.items() if t.grad is not None}
+        expected |= forward.values("gradient.", found) | forward.values("adam.", moved)
         folder = forward.HERE / "data" / "taggers_forward" / name
         folder.mkdir(parents=True, exist_ok=True)
         save_file(weights, folder / "weights.safetensors")
         save_file(expected, folder / "expected.safetensors")
-        alive = np.mean(np.concatenate([g.detach().numpy().ravel() != 0 for g in gradients.values()]))
-        spread = expected["log_odds"].std()
-        assert alive > 0.45 and spread > 0.04, f"{name}: {alive:.2f} of the gradients, scores spread by {spread:.3f}"
         scores = np.array2string(expected["log_odds"], precision=3, max_line_width=200)
-        print(f"{name:<18}{loss:.4f}  {alive:.2f}  {spread:.3f}  {scores}")
+        print(f"{name:<18}seed {forward.start.seed:<4}{loss:.4f}  {scores}")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,6 @@ mod convert;
 mod dataset;
 mod error;
 mod fetch;
-#[cfg(test)]
 mod fixtures;
 mod inspect;
 mod inspect_arrays;

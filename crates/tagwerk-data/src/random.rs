@@ -39,7 +39,7 @@ pub fn uniform(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-/// A normal number of mean 0 and variance 1 (Box and Muller).
+/// A number of the normal distribution with mean 0 and deviation 1 (Box, Muller 1958), from two uniform ones.
 pub fn normal(rng: &mut impl Rng) -> f64 {
     // 1 - u lies in (0, 1], so that the logarithm is finite.
     let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
@@ -114,6 +114,17 @@ mod tests {
             assert!((variance - expected).abs() < limit, "{variance}");
         }
         assert_eq!(poisson(&mut rng, f64::NAN), 0);
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_of_the_normal_distribution() {
+        let mut rng = stream(7, "normal", 0);
+        let draws: Vec<f64> = (0..100_000).map(|_| normal(&mut rng)).collect();
+        // Six standard errors: sqrt((moment 2k - moment k squared) / n) is 0.0032, 0.0045 and 0.031.
+        for (power, expected, limit) in [(1, 0.0, 0.019), (2, 1.0, 0.027), (4, 3.0, 0.19)] {
+            let moment = draws.iter().map(|x| x.powi(power)).sum::<f64>() / draws.len() as f64;
+            assert!((moment - expected).abs() < limit, "moment {power}: {moment}");
+        }
     }
 
     #[test]

@@ -22,9 +22,11 @@ pub use crate::kernels::activation::Activation;
 pub use crate::kernels::adam::AdamStep;
 pub use crate::kernels::attention::AttentionSpec;
 pub use crate::kernels::conv::ConvSpec;
+pub use crate::kernels::lorentz::{LORENTZ_VALUES, LORENTZ_WEIGHTS, LorentzSpec};
 pub use crate::kernels::pool::PoolSpec;
 pub use crate::kernels::segment::Reduction;
 pub use crate::kernels::sparse::SparseMatrix;
+pub use crate::kernels::tree::{Forest, TREE_LAYERS, TreeSpec};
 pub use fused::chain::ChainCall;
 pub use fused::edge::EdgeCall;
 pub use fused::host::{At, Binary, Operation, Quaternary, Saved, Ternary, Unary};
@@ -248,6 +250,54 @@ pub fn attention(
     }
 }
 
+/// Mass, transverse momentum, and weighted sums and minima over all others, of each four-vector of a jet; see
+/// [`crate::kernels::lorentz`].
+///
+/// # Shapes
+/// - `x`: `[4 B, M]`, a jet's energies, then its momenta along x, y, z; `parameters`: packed `[P]`
+/// - returns `[B, 7 M]`, value by value
+pub fn lorentz(x: Tensor<2>, parameters: Tensor<1>, spec: LorentzSpec, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::lorentz::lorentz(x, parameters, spec, workspace)
+    } else {
+        plain::lorentz(x, parameters, spec)
+    }
+}
+
+/// Scalar products of all pairs of a jet's vectors.
+///
+/// # Shapes
+/// - `x`: `[B, D M]`, component by component, for `D = components`
+/// - returns `[B, M (M - 1) / 2]`: the first vector with all later ones, the second with all later ones, ..
+pub fn pair_products(x: Tensor<2>, components: usize) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::lorentz::pair_products(x, components)
+    } else {
+        plain::pair_products(x, components)
+    }
+}
+
+/// The embedding of each jet's tree, zeros for a jet without nodes; `train` keeps what a backward pass needs.
+///
+/// # Shapes
+/// - `x`: `[R, F]`, the nodes of one forest after the other, `parameters`: packed `[P]`
+/// - returns `[B, H]` for `jets = B`
+pub fn tree_embedding(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: TreeSpec,
+    forests: &Arc<Vec<Forest>>,
+    jets: usize,
+    train: bool,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::tree::tree_embedding(x, parameters, spec, forests, jets, train, workspace)
+    } else {
+        plain::tree_embedding(x, parameters, spec, forests, jets)
+    }
+}
+
 /// One step of Adam or AdamW; returns parameters, first and second moment.
 ///
 /// # Shapes
@@ -266,12 +316,11 @@ pub fn adam(
     }
 }
 
-/// The sum of squares of a gradient `[P]`: not finite if any of its values is not.
-pub fn square_sum(gradient: &Tensor<1>) -> f64 {
-    if is_fused(&gradient.device()) {
-        fused::square_sum(gradient.clone())
-    } else {
-        plain::square_sum(gradient.clone())
+/// The sum of squares of each gradient `[P]`: not finite if any of its values is not.
+pub fn square_sums(gradients: &[Tensor<1>]) -> Vec<f64> {
+    match gradients.first() {
+        Some(first) if !is_fused(&first.device()) => plain::square_sums(gradients),
+        _ => gradients.iter().cloned().map(fused::square_sum).collect(),
     }
 }
 

@@ -17,7 +17,8 @@ pub struct AdamConfig {
     pub epsilon: f64,
     /// Weight decay of every parameter, biases and the gains of normalizations included. Default 0.
     pub weight_decay: f64,
-    /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default true.
+    /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default
+    /// true.
     pub decoupled: bool,
     /// Gradients of a larger norm over all parameters are scaled down to it. Default none.
     pub clip: Option<f64>,
@@ -86,17 +87,19 @@ impl Adam {
         let gradients: Vec<Option<Tensor<1>>> = blocks(network)
             .map(|block| block.leaf().grad_remove(&mut gradients))
             .collect();
-        let mut squares = 0.0;
-        for (block, gradient) in blocks(network).zip(&gradients) {
-            let Some(gradient) = gradient else { continue };
-            let sum = ops::square_sum(gradient);
-            if !sum.is_finite() {
-                return Err(NnError::Gradient {
-                    block: block.name().to_string(),
-                });
-            }
-            squares += sum;
+        let present: Vec<Tensor<1>> = gradients.iter().flatten().cloned().collect();
+        let sums = ops::square_sums(&present);
+        // The copies share their memory, which the update wants for itself.
+        drop(present);
+        let with_gradient = blocks(network)
+            .zip(&gradients)
+            .filter(|(_, gradient)| gradient.is_some());
+        if let Some(((block, _), _)) = with_gradient.zip(&sums).find(|(_, sum)| !sum.is_finite()) {
+            return Err(NnError::Gradient {
+                block: block.name().to_string(),
+            });
         }
+        let squares: f64 = sums.iter().sum();
         self.steps += 1;
         for part in network.parts_mut() {
             if let PartMut::Running(running) = part {

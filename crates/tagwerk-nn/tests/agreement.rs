@@ -11,6 +11,11 @@ use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::ops::{self, Activation, AdamStep, AttentionSpec, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
 
+#[path = "agreement/lorentz.rs"]
+mod lorentz;
+#[path = "agreement/tree.rs"]
+mod tree;
+
 fn device() -> Device {
     Device::flex().autodiff()
 }

@@ -130,6 +130,11 @@ impl ChebNetConfig {
 /// # Shapes
 /// - `laplacian`: `L~`, `[R, R]`; `x`: `[R, C]`; returns `[R, K C]`
 fn chebyshev(laplacian: &Arc<SparseMatrix>, x: Tensor<2>, order: usize) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    if rows == 0 {
+        // Nothing flows back from no row, and Burn's backward pass of a sum does not accept that.
+        return Tensor::zeros([0, order * width], &x.device());
+    }
     let mut terms = vec![x];
     for k in 1..order {
         let next = sparse_product(laplacian, terms[k - 1].clone());

@@ -76,7 +76,7 @@ impl Network for Fcn {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
         let inputs = self.inputs;
         let x = match view {
-            View::Jagged(v) if v.width > 0 && inputs % v.width == 0 => {
+            View::Jagged(v) if v.width > 0 && inputs.is_multiple_of(v.width) => {
                 let (x, jets) = padded_sequences(NAME, view, v.width, inputs / v.width, device)?;
                 x.reshape([jets, inputs])
             }

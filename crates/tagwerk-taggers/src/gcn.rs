@@ -96,6 +96,13 @@ impl GcnConfig {
         widths.last().copied().unwrap_or(input)
     }
 
+    /// The widths after nodes of `input` features.
+    fn check_layers(&self, input: usize) -> Result<(), TaggerError> {
+        check_widths(NAME, "dense", input, &self.dense, 1)?;
+        check_widths(NAME, "graph", Self::last(&self.dense, input), &self.graph, 1)?;
+        check_widths(NAME, "head", Self::last(&self.graph, input), &self.head, 0)
+    }
+
     /// Draws the parameters for examples of at most `nodes` nodes of so many features: Glorot uniform, as Keras does.
     ///
     /// # Errors
@@ -130,6 +137,7 @@ impl GcnConfig {
                 Some(Embedding::new(config, seed, device))
             }
         };
+        self.check_layers(input)?;
         let nodes_out = Self::last(&self.dense, input);
         let convolutions = std::iter::once(&nodes_out)
             .chain(&self.graph)
@@ -312,9 +320,7 @@ impl Tagger for GcnConfig {
             check_widths(NAME, "embedding", embedding.kinds, &[embedding.width], 1)?;
             input = input.saturating_add(embedding.width) - 1;
         }
-        check_widths(NAME, "dense", input, &self.dense, 1)?;
-        check_widths(NAME, "graph", Self::last(&self.dense, input), &self.graph, 1)?;
-        check_widths(NAME, "head", Self::last(&self.graph, input), &self.head, 0)
+        self.check_layers(input)
     }
 
     fn multiply_adds(&self, constituents: f64) -> f64 {

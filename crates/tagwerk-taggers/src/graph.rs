@@ -233,8 +233,7 @@ fn grid(rows: &Rows, height: usize, width: usize, loops: bool) -> Edges {
 fn decays(tagger: &'static str, rows: &Rows, mothers: &[f32], loops: bool) -> Result<Edges, TaggerError> {
     let mut edges = Edges::with_rows(rows.segments.rows());
     for (b, span) in rows.segments.offsets().windows(2).enumerate() {
-        for i in span[0]..span[1] {
-            let mother = mothers[i];
+        for (i, &mother) in (span[0]..span[1]).zip(&mothers[span[0]..span[1]]) {
             // Padding is filled with zeros, which is a row number.
             if i - span[0] < rows.real[b] && (mother >= 0.0 || mother.is_nan()) {
                 let known = mother < (span[1] - span[0]) as f32 && mother.fract() == 0.0;

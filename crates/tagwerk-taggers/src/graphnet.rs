@@ -95,6 +95,7 @@ impl GraphNetConfig {
         device: &Device,
     ) -> Result<GraphNet, TaggerError> {
         check_widths(NAME, "nodes", 1, &[nodes], 1)?;
+        check_widths(NAME, "dense", features, &self.dense, 1)?;
         for &c in &self.graph {
             // A slope for each node and channel.
             check_widths(NAME, "graph", nodes, &[c], 1)?;

@@ -6,6 +6,7 @@
 //! start first, so that no core waits for a straggler at the end.
 
 mod config;
+mod stacking;
 mod table;
 
 pub use config::{LandscapeConfig, TaggerChoice};
@@ -13,17 +14,18 @@ pub use config::{LandscapeConfig, TaggerChoice};
 use crate::context::Context;
 use crate::error::{FailedTraining, FailedTrainings, TaggerError};
 use crate::memory::{MOST_STREAMS, MemoryPlan};
-use crate::run::{Events, RunResult, Views, begun_reading, checksums, learner, suited, train_on, view_key};
+use crate::run::{RunResult, Views, begun_reading, checksums, learner, suited, train_on, view_key};
 use config::PlannedRun;
+use stacking::train_on_scores;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use table::tabulate;
-use tagwerk_data::Dataset;
+use tagwerk_data::{Dataset, Task};
 use tagwerk_nn::device::is_fused;
 use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult, RegressionTable};
 use tagwerk_train::{
-    Clock, EpochMetrics, Job, JobOutcome, Observer, Outcome, Reading, RunFolder, Scored, SystemClock, run_many,
+    Clock, EpochMetrics, Job, JobOutcome, Learner, Observer, Outcome, Reading, RunFolder, Scored, SystemClock, run_many,
 };
 
 /// Listens to a landscape.
@@ -88,6 +90,8 @@ pub enum LandscapeOutcome {
 
 /// Runs a landscape in a folder, or goes on with it.
 ///
+/// Taggers that read the scores of the others are trained when all others are done.
+///
 /// # Errors
 /// Bad configuration or data before anything is trained; [`TaggerError::Trainings`] when some fail, after all others
 /// are done or stopped.
@@ -100,97 +104,40 @@ pub fn landscape(
     let clock = SystemClock::new();
     let mut runs = config.runs(&config.name)?;
     // With paths that hold from anywhere; all trainings read the same jets.
-    let data = &runs[0].config.data.clone();
-    let dataset = data.open()?;
+    let dataset = runs[0].config.data.open()?;
     for run in &mut runs {
         let training = run.config.training.clone();
         run.config.training = suited(run.tagger.as_ref(), training, dataset.task());
     }
     for run in runs.iter().step_by(config.trainings) {
         // Before anything is trained: a tagger that cannot read these events says so now.
-        drop(learner(
-            run.tagger.as_ref(),
-            &dataset,
-            &run.config.training,
-            &context.device,
-        )?);
+        readable(run, &dataset, context)?;
     }
     require_writable(folder)?;
-    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
-    // because of what an earlier one left.
-    let begun = runs
-        .iter()
-        .map(|run| RunFolder::open_begun(folder.join(run.name()), &run.config))
-        .collect::<Result<Vec<_>, _>>()?;
-    let checksums = checksums(&dataset)?;
-    let keys = view_keys(&runs, &dataset);
-    let read_as: Vec<_> = keys.iter().map(|key| begun_as(key, &runs, &dataset, &begun)).collect();
-    let plan = MemoryPlan::new(data, &dataset, &read_as)?;
-    let mut views: BTreeMap<String, Views> = BTreeMap::new();
-    for (view, key) in keys.iter().enumerate() {
-        let Some(run) = runs.iter().find(|run| view_key(run.tagger.as_ref(), &dataset) == *key) else {
-            continue;
-        };
-        observer.message(&format!("computing the view of {}", run.tagger.name()));
-        views.insert(key.clone(), Views::compute(data, &dataset, &run.tagger, &plan, view)?);
-        if context.stop.load(Ordering::Relaxed) {
-            return Ok(stopped(begun.iter().flatten(), runs.len()));
+    let site = Site {
+        folder,
+        checksums: checksums(&dataset)?,
+        context,
+        observer,
+    };
+    let total = runs.len();
+    let (mut on_scores, on_jets): (Vec<_>, Vec<_>) =
+        (runs.into_iter().enumerate()).partition(|(_, run)| run.tagger.reads_scores().is_some());
+    let Some(mut done) = train_on_jets(&on_jets, &dataset, &site)? else {
+        return Ok(stopped(on_jets.iter().chain(&on_scores), folder, total));
+    };
+    if !on_scores.is_empty() {
+        match train_on_scores(&mut on_scores, &on_jets, &done, &site)? {
+            Some(more) => done.extend(more),
+            None => return Ok(stopped(on_jets.iter().chain(&on_scores), folder, total)),
         }
     }
-    let folders = runs
-        .iter()
-        .map(|run| RunFolder::open_or_create(folder.join(run.name()), &run.config))
-        .collect::<Result<Vec<_>, _>>()?;
 
-    let mut order: Vec<usize> = (0..runs.len()).collect();
-    order.sort_by(|&a, &b| runs[b].cost().total_cmp(&runs[a].cost()).then(a.cmp(&b)));
-    // A GPU is shared best by one training at a time; cores are shared best by one training each.
-    let most = match (is_fused(&context.device), plan.streams()) {
-        (false, _) => 1,
-        (true, true) => MOST_STREAMS,
-        (true, false) => usize::MAX,
-    };
-    let workers = context.threads.min(most).clamp(1, runs.len());
-    let threads = (context.threads / workers).max(1);
-    let jobs = order
-        .iter()
-        .map(|&i| {
-            let (run, folder, views, checksums, dataset) = (&runs[i], &folders[i], &views, &checksums, &dataset);
-            Job::new(run.name(), move || {
-                let (tagger, seed) = (&run.config.tagger, run.config.training.seed);
-                let mut listener = observer.training_started(tagger, seed);
-                let views = &views[&view_key(run.tagger.as_ref(), dataset)];
-                let events = Events {
-                    dataset,
-                    views,
-                    checksums,
-                };
-                let tagger_of = run.tagger.as_ref();
-                let done = train_on(folder, &run.config, tagger_of, events, context, listener.as_mut());
-                drop(listener);
-                if matches!(&done, Ok(result) if matches!(result.outcome, Outcome::Finished(_))) {
-                    observer.training_done(tagger, seed);
-                }
-                done
-            })
-            .threads(threads)
-        })
-        .collect();
-    let outcomes = run_many(jobs, workers, &context.stop)?;
-
-    let results = settled(&runs, order.into_iter().zip(outcomes))?;
-    let all_done = |result: &Option<RunResult>| {
-        result
-            .as_ref()
-            .is_some_and(|result| matches!(result.outcome, Outcome::Finished(_)))
-    };
-    if !results.iter().all(all_done) {
-        return Ok(stopped(folders.iter(), runs.len()));
-    }
-
-    let mut finished = Vec::new();
-    let mut facts = Vec::new();
-    for ((run, folder), result) in runs.iter().zip(&folders).zip(results.into_iter().flatten()) {
+    // As the configuration has them, not as they were trained.
+    let mut all: Vec<_> = on_jets.into_iter().chain(on_scores).zip(done).collect();
+    all.sort_by_key(|((place, _), _)| *place);
+    let (mut runs, mut finished, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    for ((_, run), Done { folder, result }) in all {
         let summary = result.outcome.summary();
         facts.push((result.parameters, summary.epochs as usize, summary.seconds));
         finished.push(LandscapeRun {
@@ -200,8 +147,10 @@ pub fn landscape(
             scores: folder.scored("test")?,
             path: result.run,
         });
+        runs.push(run);
     }
     observer.message("evaluating");
+    let data = &runs[0].config.data;
     let options = LandscapeOptions {
         dataset: data.name(&dataset),
         published_test_set: data.is_published_test_set(&dataset),
@@ -218,29 +167,173 @@ pub fn landscape(
     })))
 }
 
+/// Where trainings of a landscape work.
+struct Site<'a> {
+    folder: &'a Path,
+    /// Of the files of the data set.
+    checksums: BTreeMap<String, String>,
+    context: &'a Context,
+    observer: &'a dyn LandscapeObserver,
+}
+
+/// A training with its place in the landscape.
+type Placed = (usize, PlannedRun);
+
+/// A training that is done.
+struct Done {
+    folder: RunFolder,
+    result: RunResult,
+}
+
+/// Trains the taggers that read jets, or events that are arrays; `None` after a stop.
+fn train_on_jets(runs: &[Placed], dataset: &Dataset, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
+    let Site { context, observer, .. } = site;
+    let data = &runs[0].1.config.data;
+    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
+    // because of what an earlier one left.
+    let begun = runs
+        .iter()
+        .map(|(_, run)| RunFolder::open_begun(site.folder.join(run.name()), &run.config))
+        .collect::<Result<Vec<_>, _>>()?;
+    let viewers = one_a_view(runs, dataset);
+    let key = |run: &PlannedRun| view_key(run.tagger.as_ref(), dataset);
+    let read_as: Vec<_> = viewers
+        .iter()
+        .map(|run| (run.tagger.as_ref(), begun_as(&key(run), runs, dataset, &begun)))
+        .collect();
+    let plan = MemoryPlan::new(data, dataset, &read_as)?;
+    let mut views: BTreeMap<String, Views> = BTreeMap::new();
+    for (view, run) in viewers.iter().enumerate() {
+        observer.message(&format!("computing the view of {}", run.tagger.name()));
+        let computed = Views::compute(data, dataset, &run.tagger, &plan, view)?;
+        views.insert(key(run), computed);
+        if context.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+    }
+    let folders = runs
+        .iter()
+        .map(|(_, run)| RunFolder::open_or_create(site.folder.join(run.name()), &run.config))
+        .collect::<Result<Vec<_>, _>>()?;
+    let learner = |run: &PlannedRun| learner(run.tagger.as_ref(), dataset, &run.config.training, &context.device);
+    let work = runs.iter().zip(folders).map(|((_, run), folder)| Work {
+        run,
+        folder,
+        views: &views[&key(run)],
+        learner: Box::new(move || learner(run)),
+    });
+    train_all(work.collect(), plan.streams(), site)
+}
+
+/// One training to be done, with what it needs.
+struct Work<'a> {
+    run: &'a PlannedRun,
+    folder: RunFolder,
+    views: &'a Views,
+    learner: Box<dyn Fn() -> Result<Box<dyn Learner>, TaggerError> + Sync + Send + 'a>,
+}
+
+/// Trains side by side; `None` after a stop.
+///
+/// # Errors
+/// [`TaggerError::Trainings`] when any failed.
+fn train_all(work: Vec<Work>, streams: bool, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
+    let Site { context, observer, .. } = site;
+    let mut order: Vec<usize> = (0..work.len()).collect();
+    order.sort_by(|&a, &b| work[b].run.cost().total_cmp(&work[a].run.cost()).then(a.cmp(&b)));
+    // A GPU is shared best by one training at a time; cores are shared best by one training each.
+    let most = match (is_fused(&context.device), streams) {
+        (false, _) => 1,
+        (true, true) => MOST_STREAMS,
+        (true, false) => usize::MAX,
+    };
+    let workers = context.threads.min(most).clamp(1, work.len().max(1));
+    let threads = (context.threads / workers).max(1);
+    let jobs = order
+        .iter()
+        .map(|&i| {
+            let Work {
+                run,
+                folder,
+                views,
+                learner,
+            } = &work[i];
+            Job::new(run.name(), move || {
+                let (tagger, seed) = (&run.config.tagger, run.config.training.seed);
+                let mut listener = observer.training_started(tagger, seed);
+                let checksums = &site.checksums;
+                let done = train_on(
+                    folder,
+                    &run.config,
+                    learner()?,
+                    views,
+                    checksums,
+                    context,
+                    listener.as_mut(),
+                );
+                drop(listener);
+                if matches!(&done, Ok(result) if matches!(result.outcome, Outcome::Finished(_))) {
+                    observer.training_done(tagger, seed);
+                }
+                done
+            })
+            .threads(threads)
+        })
+        .collect();
+    let outcomes = run_many(jobs, workers, &context.stop)?;
+
+    let names: Vec<String> = work.iter().map(|work| work.run.name()).collect();
+    let results = settled(&names, order.into_iter().zip(outcomes))?;
+    let finished = |result: Option<RunResult>| result.filter(|r| matches!(r.outcome, Outcome::Finished(_)));
+    let done = work.into_iter().zip(results).map(|(work, result)| {
+        Some(Done {
+            folder: work.folder,
+            result: finished(result)?,
+        })
+    });
+    Ok(done.collect())
+}
+
+/// Refuses a tagger that cannot learn from these events.
+fn readable(run: &PlannedRun, dataset: &Dataset, context: &Context) -> Result<(), TaggerError> {
+    match (run.tagger.reads_scores(), dataset.task()) {
+        (None, _) => learner(run.tagger.as_ref(), dataset, &run.config.training, &context.device).map(drop),
+        (Some(_), Task::Classification) => Ok(()),
+        (Some(_), Task::Regression) => Err(TaggerError::NeedsClasses {
+            tagger: run.tagger.name(),
+            data: dataset.name().to_owned(),
+        }),
+    }
+}
+
 /// What is said after a stop.
-fn stopped<'a>(folders: impl Iterator<Item = &'a RunFolder>, total: usize) -> LandscapeOutcome {
+fn stopped<'a>(runs: impl Iterator<Item = &'a Placed>, folder: &Path, total: usize) -> LandscapeOutcome {
+    let is_done = |(_, run): &&Placed| {
+        let own = RunFolder::open(folder.join(run.name()));
+        own.is_ok_and(|own| own.is_finished().unwrap_or(false))
+    };
     LandscapeOutcome::Stopped {
-        done: folders.filter(|run| run.is_finished().unwrap_or(false)).count(),
+        done: runs.filter(is_done).count(),
         total,
     }
 }
 
-/// The views that are read, in the order of the taggers.
-fn view_keys(runs: &[PlannedRun], dataset: &Dataset) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for key in runs.iter().map(|run| view_key(run.tagger.as_ref(), dataset)) {
-        if !keys.contains(&key) {
-            keys.push(key);
+/// For each view that is read, the first run with it, in the order of the taggers.
+fn one_a_view<'a>(runs: &'a [Placed], dataset: &Dataset) -> Vec<&'a PlannedRun> {
+    let key = |run: &PlannedRun| view_key(run.tagger.as_ref(), dataset);
+    let mut firsts: Vec<&PlannedRun> = Vec::new();
+    for (_, run) in runs {
+        if firsts.iter().all(|first| key(first) != key(run)) {
+            firsts.push(run);
         }
     }
-    keys
+    firsts
 }
 
 /// How the training jets of a view are read by the first training of it that is begun and not finished.
-fn begun_as(key: &str, runs: &[PlannedRun], dataset: &Dataset, begun: &[Option<RunFolder>]) -> Option<Reading> {
+fn begun_as(key: &str, runs: &[Placed], dataset: &Dataset, begun: &[Option<RunFolder>]) -> Option<Reading> {
     let all = runs.iter().zip(begun);
-    let own = all.filter(|(run, _)| view_key(run.tagger.as_ref(), dataset) == key);
+    let own = all.filter(|((_, run), _)| view_key(run.tagger.as_ref(), dataset) == key);
     own.filter_map(|(_, folder)| folder.as_ref())
         .filter(|folder| !folder.is_finished().unwrap_or(false))
         .find_map(begun_reading)
@@ -265,11 +358,11 @@ fn require_writable(folder: &Path) -> Result<(), TaggerError> {
 /// # Errors
 /// [`TaggerError::Trainings`] when any failed.
 fn settled(
-    runs: &[PlannedRun],
+    names: &[String],
     outcomes: impl Iterator<Item = (usize, JobOutcome<RunResult, TaggerError>)>,
 ) -> Result<Vec<Option<RunResult>>, TaggerError> {
-    let mut results: Vec<_> = (0..runs.len()).map(|_| None).collect();
-    let mut failed: Vec<_> = (0..runs.len()).map(|_| None).collect();
+    let mut results: Vec<_> = names.iter().map(|_| None).collect();
+    let mut failed: Vec<_> = names.iter().map(|_| None).collect();
     for (i, outcome) in outcomes {
         match outcome {
             JobOutcome::Done(result) => results[i] = Some(result),
@@ -278,11 +371,11 @@ fn settled(
             JobOutcome::NotStarted => {}
         }
     }
-    let failed = runs.iter().zip(failed).filter_map(|(run, error)| {
-        let name = run.name();
+    let failed = names.iter().zip(failed).filter_map(|(name, error)| {
+        let name = name.clone();
         error.map(|error| FailedTraining { name, error })
     });
-    match FailedTrainings::new(failed.collect(), runs.len()) {
+    match FailedTrainings::new(failed.collect(), names.len()) {
         Some(failed) => Err(failed.into()),
         None => Ok(results),
     }

@@ -1,8 +1,10 @@
 //! One budget of memory for all jets of a run or a landscape.
 //!
-//! Views that fit are held; what does not is streamed from disk in each epoch. If anything is streamed, two thirds of
-//! the budget hold views and the last third holds what is streamed: at most [`MOST_STREAMS`] trainings at once, each
-//! within a sixteenth of the budget and a quarter of that again for the views of the chunks it hands out.
+//! What a view takes is measured on a few jets of the data set's mean size: an image is twenty times its jet, a vector
+//! of high-level observables a tenth. Views that fit are held; what does not is streamed from disk in each epoch. If
+//! anything is streamed, two thirds of the budget hold views and the last third holds what is streamed: at most
+//! [`MOST_STREAMS`] trainings at once, each within a sixteenth of the budget and a quarter of that again for the views
+//! of the chunks it hands out.
 //!
 //! Events that are arrays are held, or refused: every set of them fits into a machine's memory, or can be cut.
 //!
@@ -33,21 +35,30 @@ pub(crate) struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    /// For as many views as `begun` has entries; each says how the training jets were read by a training that goes on.
+    /// For the views of these taggers; each comes with how the training jets were read by a training that goes on.
     ///
     /// # Errors
-    /// A budget too small to stream what does not fit.
-    pub(crate) fn new(data: &DataConfig, dataset: &Dataset, begun: &[Option<Reading>]) -> Result<Self, TaggerError> {
+    /// A budget too small to stream what does not fit; settings that allow no view.
+    pub(crate) fn new(
+        data: &DataConfig,
+        dataset: &Dataset,
+        views: &[(&dyn Tagger, Option<Reading>)],
+    ) -> Result<Self, TaggerError> {
         let dataset = match dataset {
             Dataset::Jets(jets) => jets,
             Dataset::Arrays(arrays) => {
                 held(data, arrays, &Part::ALL)?;
-                let views = vec![[Reading::InMemory; 3]; begun.len()];
+                let views = vec![[Reading::InMemory; 3]; views.len()];
                 return Ok(Self { views });
             }
         };
         let jets = Part::ALL.map(|part| jet_bytes(data, dataset, part));
-        let views = plan(data.memory_mb.saturating_mul(MIB), jets, begun).map_err(|needed| too_small(data, needed))?;
+        let demands = views
+            .iter()
+            .map(|(tagger, begun)| Demand::new(*tagger, dataset, jets, *begun))
+            .collect::<Result<Vec<_>, _>>()?;
+        let views =
+            plan(data.memory_mb.saturating_mul(MIB), jets, &demands).map_err(|needed| too_small(data, needed))?;
         Ok(Self { views })
     }
 
@@ -63,14 +74,20 @@ impl MemoryPlan {
 }
 
 /// How the jets of one part are read for nothing but scoring, where their order decides nothing.
-pub(crate) fn reading_to_score(data: &DataConfig, dataset: &Dataset, part: Part) -> Result<Reading, TaggerError> {
+pub(crate) fn reading_to_score(
+    data: &DataConfig,
+    dataset: &Dataset,
+    part: Part,
+    tagger: &dyn Tagger,
+) -> Result<Reading, TaggerError> {
     let dataset = match dataset {
         Dataset::Jets(jets) => jets,
         Dataset::Arrays(arrays) => return held(data, arrays, &[part]).map(|()| Reading::InMemory),
     };
     let mut jets = [0; 3];
     jets[part as usize] = jet_bytes(data, dataset, part);
-    let views = plan(data.memory_mb.saturating_mul(MIB), jets, &[None]).map_err(|needed| too_small(data, needed))?;
+    let demand = Demand::new(tagger, dataset, jets, None)?;
+    let views = plan(data.memory_mb.saturating_mul(MIB), jets, &[demand]).map_err(|needed| too_small(data, needed))?;
     Ok(views[0][part as usize])
 }
 
@@ -163,21 +180,68 @@ fn too_small(data: &DataConfig, needed: u64) -> TaggerError {
     }
 }
 
-/// Bytes of the view of jets of so many bytes: seven features stand for four momentum components, and there are
-/// offsets.
-fn view_bytes(jets: u64) -> u64 {
-    jets.saturating_mul(2)
+/// What one view asks for.
+#[derive(Debug, Clone, Copy)]
+struct Demand {
+    /// Bytes of each part's view.
+    bytes: [u64; 3],
+    /// How the training jets were read by a training that goes on.
+    begun: Option<Reading>,
+}
+
+impl Demand {
+    /// The view of `jets` bytes of jets in each part.
+    fn new(
+        tagger: &dyn Tagger,
+        dataset: &JetDataset,
+        jets: [u64; 3],
+        begun: Option<Reading>,
+    ) -> Result<Self, TaggerError> {
+        let rows: u64 = Part::ALL.map(|part| dataset.rows(part)).into_iter().sum();
+        let decoded: u64 = Part::ALL.map(|part| dataset.decoded_bytes(part)).into_iter().sum();
+        let probe = alike(decoded.checked_div(rows).unwrap_or(0));
+        let ratio = tagger.view(&probe)?.byte_size() as f64 / probe.bytes().max(1) as f64;
+        // A sixteenth more for jets that are larger than the mean.
+        let bytes = jets.map(|jets| (jets as f64 * ratio * 1.0625) as u64);
+        Ok(Self { bytes, begun })
+    }
+}
+
+/// Some jets of this many bytes each, of massless constituents around an axis: as good as any to measure a view on.
+fn alike(bytes: u64) -> Jets {
+    const JETS: u64 = 4;
+    const MOST: u64 = 10_000;
+    let constituents = (bytes.saturating_sub(17) / 16).clamp(1, MOST);
+    let mut jets = Jets::default();
+    for b in 0..JETS {
+        let constituent = |i: u64| {
+            // A golden-angle spiral: no two constituents in one place.
+            let (radius, angle) = (
+                0.8 * ((i + 1) as f64 / constituents as f64).sqrt(),
+                (i + b) as f64 * 2.399_963,
+            );
+            let (pt, eta, phi) = (600.0 / (i + 2) as f64, radius * angle.cos(), radius * angle.sin());
+            [pt * eta.cosh(), pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()].map(|x| x as f32)
+        };
+        let constituents: Vec<[f32; 4]> = (0..constituents).map(constituent).collect();
+        jets.push(&constituents, (b % 2) as u8, b);
+    }
+    jets
 }
 
 /// The plan for parts of so many bytes of jets; the error is the bytes needed to hold everything.
-fn plan(budget: u64, jets: [u64; 3], begun: &[Option<Reading>]) -> Result<Vec<[Reading; 3]>, u64> {
+///
+/// Training jets that a begun training holds are held, and may exceed the budget together with what is new.
+fn plan(budget: u64, jets: [u64; 3], demands: &[Demand]) -> Result<Vec<[Reading; 3]>, u64> {
     // Views are computed one after the other: the jets of one part are there beside its view for a moment.
     let for_a_moment = jets.into_iter().max().unwrap_or(0);
-    let one_view: u64 = jets.map(view_bytes).into_iter().fold(0, u64::saturating_add);
-    let all = one_view.saturating_mul(begun.len() as u64).saturating_add(for_a_moment);
-    let held = |reading: &Option<Reading>| reading.is_none_or(|r| r == Reading::InMemory);
-    if all <= budget && begun.iter().all(held) {
-        return Ok(vec![[Reading::InMemory; 3]; begun.len()]);
+    let all = demands
+        .iter()
+        .flat_map(|demand| demand.bytes)
+        .fold(for_a_moment, u64::saturating_add);
+    let held = |demand: &Demand| demand.begun.is_none_or(|r| r == Reading::InMemory);
+    if all <= budget && demands.iter().all(held) {
+        return Ok(vec![[Reading::InMemory; 3]; demands.len()]);
     }
     let streamed = Reading::Streamed {
         budget_bytes: budget / STREAM_SHARE,
@@ -186,30 +250,33 @@ fn plan(budget: u64, jets: [u64; 3], begun: &[Option<Reading>]) -> Result<Vec<[R
         return Err(all);
     }
     let mut room = budget / 3 * 2;
-    for view in begun {
-        if *view == Some(Reading::InMemory) {
-            room = room.saturating_sub(view_bytes(jets[Part::Train as usize]));
+    for demand in demands {
+        if demand.begun == Some(Reading::InMemory) {
+            room = room.saturating_sub(demand.bytes[Part::Train as usize]);
         }
     }
-    let mut hold = |bytes: u64| {
-        let fits = view_bytes(bytes).saturating_add(bytes) <= room;
+    // The jets of the largest part that is held are there for a moment too.
+    let mut moment = 0;
+    let mut hold = |view: u64, jets: u64| {
+        let fits = view.saturating_add(jets.max(moment)) <= room;
         if fits {
-            room -= view_bytes(bytes);
+            room -= view;
+            moment = jets.max(moment);
         }
         if fits { Reading::InMemory } else { streamed }
     };
     // The training jets first: they are the most, and read the most.
-    let of_view = |view: &Option<Reading>| {
+    let of_view = |demand: &Demand| {
         let mut readings = [streamed; 3];
         for part in Part::ALL {
-            readings[part as usize] = match view {
-                Some(begun) if part == Part::Train => *begun,
-                _ => hold(jets[part as usize]),
+            readings[part as usize] = match demand.begun {
+                Some(begun) if part == Part::Train => begun,
+                _ => hold(demand.bytes[part as usize], jets[part as usize]),
             };
         }
         readings
     };
-    Ok(begun.iter().map(of_view).collect())
+    Ok(demands.iter().map(of_view).collect())
 }
 
 #[cfg(test)]
@@ -217,12 +284,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A view of twice the bytes of its jets.
+    fn twice(jets: [u64; 3], begun: Option<Reading>) -> Demand {
+        Demand {
+            bytes: jets.map(|bytes| 2 * bytes),
+            begun,
+        }
+    }
+
     /// Bytes that a plan may take at its worst moment.
-    fn peak(budget: u64, jets: [u64; 3], plan: &[[Reading; 3]]) -> u64 {
-        let readings = || plan.iter().flat_map(|view| view.iter().zip(jets));
+    fn peak(budget: u64, jets: [u64; 3], demands: &[Demand], plan: &[[Reading; 3]]) -> u64 {
+        let readings = || {
+            plan.iter()
+                .zip(demands)
+                .flat_map(|(view, demand)| view.iter().zip(demand.bytes.into_iter().zip(jets)))
+        };
         let held = readings().filter(|(reading, _)| **reading == Reading::InMemory);
-        let views: u64 = held.clone().map(|(_, bytes)| view_bytes(bytes)).sum();
-        let moment = held.map(|(_, bytes)| bytes).max().unwrap_or(0);
+        let views: u64 = held.clone().map(|(_, (view, _))| view).sum();
+        let moment = held.map(|(_, (_, jets))| jets).max().unwrap_or(0);
         let streams = if readings().any(|(reading, _)| *reading != Reading::InMemory) {
             let one = budget / STREAM_SHARE;
             MOST_STREAMS as u64 * (one + one / 4)
@@ -238,11 +317,13 @@ mod tests {
         fn no_plan_takes_more_than_the_budget(
             budget in (16 * MIB)..(1 << 40),
             shares in proptest::array::uniform3(0.0f64..1.0),
-            views in 1usize..8,
+            ratios in proptest::collection::vec(0.01f64..30.0, 1..8),
         ) {
             let jets = shares.map(|share| (budget as f64 * share * share) as u64);
-            let plan = plan(budget, jets, &vec![None; views]).unwrap();
-            prop_assert!(peak(budget, jets, &plan) <= budget, "{plan:?}");
+            let demand = |ratio: &f64| Demand { bytes: jets.map(|bytes| (bytes as f64 * ratio) as u64), begun: None };
+            let demands: Vec<Demand> = ratios.iter().map(demand).collect();
+            let plan = plan(budget, jets, &demands).unwrap();
+            prop_assert!(peak(budget, jets, &demands, &plan) <= budget, "{plan:?}");
         }
     }
 
@@ -251,8 +332,11 @@ mod tests {
         let mib = |n: u64| n * MIB;
         // 2 * (10 + 5 + 5) for the view, 10 for the jets of the largest part.
         let jets = [mib(10), mib(5), mib(5)];
-        assert_eq!(plan(mib(50), jets, &[None]).unwrap(), [[Reading::InMemory; 3]]);
-        let two = plan(mib(50), jets, &[None, None]).unwrap();
+        assert_eq!(
+            plan(mib(50), jets, &[twice(jets, None)]).unwrap(),
+            [[Reading::InMemory; 3]]
+        );
+        let two = plan(mib(50), jets, &[twice(jets, None); 2]).unwrap();
         let streamed = Reading::Streamed {
             budget_bytes: mib(50) / 16,
         };
@@ -263,16 +347,17 @@ mod tests {
             [[Reading::InMemory, streamed, streamed], [streamed, streamed, streamed]]
         );
         // Another view beside it is no reason to read a begun training's jets otherwise.
-        let begun = [None, Some(Reading::InMemory)];
+        let begun = [twice(jets, None), twice(jets, Some(Reading::InMemory))];
         let other = plan(mib(50), jets, &begun).unwrap();
         assert_eq!((other[0][0], other[1][0]), (streamed, Reading::InMemory));
         let begun = Reading::Streamed { budget_bytes: mib(7) };
-        assert_eq!(plan(mib(500), jets, &[Some(begun)]).unwrap()[0][0], begun);
+        assert_eq!(plan(mib(500), jets, &[twice(jets, Some(begun))]).unwrap()[0][0], begun);
     }
 
     #[test]
     fn a_budget_too_small_to_stream_says_what_is_needed() {
-        assert_eq!(plan(15 * MIB, [10 * MIB, 0, 0], &[None]).unwrap_err(), 30 * MIB);
+        let jets = [10 * MIB, 0, 0];
+        assert_eq!(plan(15 * MIB, jets, &[twice(jets, None)]).unwrap_err(), 30 * MIB);
         let data = DataConfig {
             memory_mb: 15,
             ..DataConfig::default()
@@ -282,5 +367,25 @@ mod tests {
             error.contains("memory_mb = 15; allowed: at least 16") && error.contains("about 30"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_view_is_measured_not_guessed() {
+        let dataset = JetDataset::sample().unwrap();
+        let jets = Part::ALL.map(|part| jet_bytes(&DataConfig::default(), &dataset, part));
+        for name in crate::registry::names() {
+            let tagger = crate::registry::tagger(name, &toml::Table::new()).unwrap();
+            if tagger.reads_scores().is_some() {
+                continue;
+            }
+            let demand = Demand::new(tagger.as_ref(), &dataset, jets, None).unwrap();
+            let found = tagger
+                .view(&dataset.load(Part::Test, None).unwrap())
+                .unwrap()
+                .byte_size() as f64;
+            let ratio = demand.bytes[Part::Test as usize] as f64 / found;
+            // Trees and words grow otherwise than their jets: the mean jet says less of them.
+            assert!((0.6..4.0).contains(&ratio), "{name}: {ratio}");
+        }
     }
 }

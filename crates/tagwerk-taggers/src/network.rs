@@ -95,6 +95,36 @@ pub fn vectors(tagger: &'static str, view: &View, width: usize, device: &Device)
     }
 }
 
+/// A vector view of this width on the host: what learners without a tensor read.
+///
+/// # Errors
+/// A view that is no vector of this width.
+pub(crate) fn dense<'a>(tagger: &'static str, view: &'a View, width: usize) -> Result<&'a DenseView, TaggerError> {
+    match view {
+        View::Dense(view) if view.shape[..] == [width] => Ok(view),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "a vector a jet",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Jagged rows of this width on the host.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub(crate) fn jagged<'a>(tagger: &'static str, view: &'a View, width: usize) -> Result<&'a JaggedView, TaggerError> {
+    match view {
+        View::Jagged(view) if view.width == width => Ok(view),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged rows",
+            found: describe(other),
+        }),
+    }
+}
+
 /// Pictures of `C` channels as rows of pixels `[B H W, C]`, and their number.
 ///
 /// # Errors
@@ -151,6 +181,41 @@ pub fn padded_sequences(
     }
 }
 
+/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each jet
+/// its energies, then its momenta along x, y and z.
+///
+/// # Errors
+/// A view that is not jagged, or of another width than four.
+pub fn four_vectors(
+    tagger: &'static str,
+    view: &View,
+    length: usize,
+    device: &Device,
+) -> Result<Tensor<2>, TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == 4 => {
+            let mut values = vec![0.0; 4 * v.len() * length];
+            for (b, columns) in values.chunks_exact_mut(4 * length).enumerate() {
+                for (i, row) in v.jet(b).chunks_exact(4).take(length).enumerate() {
+                    for (c, component) in row.iter().enumerate() {
+                        columns[c * length + i] = *component;
+                    }
+                }
+            }
+            Ok(Tensor::from_data(
+                TensorData::new(values, [4 * v.len(), length]),
+                device,
+            ))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "four-momenta of constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// A view in words, for errors.
 pub(crate) fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),
@@ -197,6 +262,13 @@ fn one_output(outputs: Tensor<2>) -> Result<Tensor<2>, LearnerError> {
         [_, n] => Err(LearnerError::new(format!(
             "{n} outputs of a network; a regression needs one"
         ))),
+    }
+}
+
+impl<N> NetworkLearner<N> {
+    /// The network.
+    pub(crate) fn network(&self) -> &N {
+        &self.network
     }
 }
 

@@ -1,15 +1,21 @@
 //! All taggers by name.
 
+use crate::bdt::BdtConfig;
 use crate::chebnet::ChebNetConfig;
 use crate::cnn::CnnConfig;
 use crate::cnn1d::Cnn1dConfig;
 use crate::cnn2d::Cnn2dConfig;
 use crate::efn::EfnConfig;
+use crate::efp::{Efp, EfpConfig};
 use crate::error::TaggerError;
 use crate::fcn::FcnConfig;
 use crate::gcn::GcnConfig;
 use crate::general::{General, Input};
+use crate::goat::GoatConfig;
 use crate::graphnet::GraphNetConfig;
+use crate::lbn::LbnConfig;
+use crate::lda::LdaConfig;
+use crate::lola::LolaConfig;
 use crate::lstm_resnet::LstmResNetConfig;
 use crate::nsubjettiness::NsubjettinessConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
@@ -18,6 +24,7 @@ use crate::pfn::PfnConfig;
 use crate::settings::config_of;
 use crate::tagger::Tagger;
 use crate::topodnn::TopoDnnConfig;
+use crate::treenin::TreeNinConfig;
 use serde::Serialize;
 use tagwerk_nn::Device;
 use tagwerk_nn::layers::Parts;
@@ -37,7 +44,10 @@ const REGISTRY: &[(&str, Build)] = &[
         Ok(Box::new(config_of::<NsubjettinessConfig>("nsub6", &settings)?))
     }),
     ("nsub8", |t| Ok(Box::new(config_of::<NsubjettinessConfig>("nsub8", t)?))),
+    ("treenin", |t| Ok(Box::new(config_of::<TreeNinConfig>("treenin", t)?))),
     ("pcnn", |t| Ok(Box::new(config_of::<PcnnConfig>("pcnn", t)?))),
+    ("lbn", |t| Ok(Box::new(config_of::<LbnConfig>("lbn", t)?))),
+    ("lola", |t| Ok(Box::new(config_of::<LolaConfig>("lola", t)?))),
     ("efn", |t| Ok(Box::new(config_of::<EfnConfig>("efn", t)?))),
     ("pfn", |t| Ok(Box::new(config_of::<PfnConfig>("pfn", t)?))),
     ("particlenet", |t| {
@@ -49,6 +59,10 @@ const REGISTRY: &[(&str, Build)] = &[
             t,
         )?)))
     }),
+    ("lda", |t| Ok(Box::new(config_of::<LdaConfig>("lda", t)?))),
+    ("efp", |t| Ok(Box::new(Efp::from(config_of::<EfpConfig>("efp", t)?)))),
+    ("bdt", |t| Ok(Box::new(config_of::<BdtConfig>("bdt", t)?))),
+    ("goat", |t| Ok(Box::new(config_of::<GoatConfig>("goat", t)?))),
 ];
 
 type BuildGeneral = fn(&toml::Table) -> Result<Box<dyn General>, TaggerError>;
@@ -126,7 +140,8 @@ pub struct Listing {
     pub name: String,
     /// Kind of view.
     pub view: String,
-    /// Trained parameters of the published model as built here.
+    /// Trained parameters of the published model as built here; for taggers whose size the training jets decide, the most
+    /// there can be.
     pub parameters: usize,
     /// The numbers of the literature.
     pub published: Published,
@@ -172,11 +187,20 @@ mod tests {
             ("cnn", 609_666),
             ("nsub6", 56_302),
             ("nsub8", 57_502),
+            ("treenin", 33_901),
             ("pcnn", 348_400),
+            ("lbn", 705_302),
+            ("lola", 127_052),
             ("efn", 82_358),
             ("pfn", 82_458),
             ("particlenet", 366_160),
             ("particlenet-lite", 26_416),
+            // Two topics of all words that can be spelled; a trained one has the words that its training jets use.
+            ("lda", 172_800),
+            ("efp", 1000),
+            // 500 trees of at most 63 nodes.
+            ("bdt", 31_500),
+            ("goat", 34_962),
             ("fcn", 903_425),
             ("cnn1d", 142_415),
             ("cnn2d", 30_611),

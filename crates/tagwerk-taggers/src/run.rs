@@ -144,8 +144,10 @@ pub fn learner(
     device: &Device,
 ) -> Result<Box<dyn Learner>, TaggerError> {
     match dataset {
-        Dataset::Jets(_) => tagger.learner(training, device),
-        Dataset::Arrays(arrays) => tagger.learner_of_arrays(&array_input(arrays), arrays.task(), training, device),
+        Dataset::Arrays(arrays) if tagger.reads_scores().is_none() => {
+            tagger.learner_of_arrays(&array_input(arrays), arrays.task(), training, device)
+        }
+        _ => tagger.learner(training, device),
     }
 }
 
@@ -246,30 +248,17 @@ pub(crate) fn checksums(dataset: &Dataset) -> Result<BTreeMap<String, String>, T
         .collect())
 }
 
-/// What a training runs on.
-#[derive(Clone, Copy)]
-pub(crate) struct Events<'a> {
-    pub(crate) dataset: &'a Dataset,
-    pub(crate) views: &'a Views,
-    pub(crate) checksums: &'a BTreeMap<String, String>,
-}
-
-/// Trains one tagger in one folder on views that are there already.
+/// Trains one learner in one folder on views that are there already.
 pub(crate) fn train_on(
     run: &RunFolder,
     config: &RunConfig,
-    tagger: &dyn Tagger,
-    events: Events<'_>,
+    mut learner: Box<dyn Learner>,
+    views: &Views,
+    checksums: &BTreeMap<String, String>,
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
-    let Events {
-        dataset,
-        views,
-        checksums,
-    } = events;
     let training = config.training.clone().check()?;
-    let mut learner = learner(tagger, dataset, &config.training, &context.device)?;
     let clock = SystemClock::new();
     let sets = Sets::new(views.train.as_ref(), views.validation.as_ref())
         .score("test", views.test.as_ref())
@@ -326,23 +315,26 @@ pub fn train(
 
 /// Goes on with the run in a folder, from its last checkpoint.
 ///
-/// # Errors
-/// A folder that holds no run; as [`train`].
-pub fn resume(run: &Path, context: &Context, observer: &mut dyn Observer) -> Result<RunResult, TaggerError> {
-    let folder = RunFolder::open(run)?;
-    let config: RunConfig = folder.config()?;
-    let dataset = config.data.open()?;
-    train_in(run, Some(folder), &config, dataset, context, observer)
-}
-
-/// Gives a run another number of epochs, more than are done already; [`resume`] then goes on with it. The run's
-/// configuration has the new number from now on.
+/// With `epochs` the run gets another number of epochs, more than are done already. Its configuration has the new
+/// number from the moment on at which nothing but the training can fail.
 ///
 /// # Errors
-/// A folder that holds no run, or one that is in use; no more epochs than are done; a run that early stopping ended.
-pub fn set_epochs(run: &Path, epochs: u32) -> Result<(), TaggerError> {
-    let set = |config: &mut RunConfig| config.training.epochs = epochs;
-    Ok(RunFolder::open(run)?.set_epochs(epochs, &SystemClock::new(), set)?)
+/// A folder that holds no run, or one that is in use; no more epochs than are done, or a run that early stopping
+/// ended; as [`train`].
+pub fn resume(
+    run: &Path,
+    epochs: Option<u32>,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<RunResult, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    let mut config: RunConfig = folder.config()?;
+    if let Some(epochs) = epochs {
+        folder.allows_epochs(epochs)?;
+        config.training.epochs = epochs;
+    }
+    let dataset = config.data.open()?;
+    train_in(run, Some(folder), &config, dataset, context, observer)
 }
 
 /// Trains in a folder that is there or, as `None`, is made once nothing more can be wrong.
@@ -355,23 +347,77 @@ fn train_in(
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
+    require_jets(tagger.as_ref())?;
     config.training.clone().check()?;
     tagger.check()?;
     // Before hours of reading: a tagger that cannot read these events says so now.
     drop(learner(tagger.as_ref(), &dataset, &config.training, &context.device)?);
     let checksums = checksums(&dataset)?;
-    let plan = MemoryPlan::new(&config.data, &dataset, &[folder.as_ref().and_then(begun_reading)])?;
+    let begun = folder.as_ref().and_then(begun_reading);
+    let plan = MemoryPlan::new(&config.data, &dataset, &[(tagger.as_ref(), begun)])?;
     let views = Views::compute(&config.data, &dataset, &tagger, &plan, 0)?;
     let folder = match folder {
-        Some(folder) => folder,
+        Some(folder) => {
+            let epochs = config.training.epochs;
+            if folder.config::<RunConfig>()?.training.epochs != epochs {
+                folder.set_epochs(epochs, &SystemClock::new(), |stored: &mut RunConfig| {
+                    stored.training.epochs = epochs;
+                })?;
+            }
+            folder
+        }
         None => RunFolder::create(run, config)?,
     };
-    let events = Events {
-        dataset: &dataset,
-        views: &views,
-        checksums: &checksums,
+    let learner = learner(tagger.as_ref(), &dataset, &config.training, &context.device)?;
+    train_on(&folder, config, learner, &views, &checksums, context, observer)
+}
+
+/// Parameters of a run with at least one epoch done, counted with its best weights: some taggers have as many as their
+/// training jets asked for. `None` where the shape of the events decides, and the data are no longer there.
+///
+/// # Errors
+/// A folder that holds no run, or no weights.
+pub fn parameter_count(run: &Path) -> Result<Option<usize>, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    let config: RunConfig = folder.config()?;
+    let tagger = registry::tagger(&config.tagger, &config.settings)?;
+    let dataset = config.data.open().ok();
+    let learner = best_learner(&folder, &config, tagger.as_ref(), dataset.as_ref(), &Device::flex());
+    match learner {
+        Ok(learner) => Ok(Some(learner.parameter_count())),
+        Err(_) if dataset.is_none() && tagger.general().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A learner with the best weights of a run, built for the events of a data set; without one, for jets.
+fn best_learner(
+    folder: &RunFolder,
+    config: &RunConfig,
+    tagger: &dyn Tagger,
+    dataset: Option<&Dataset>,
+    device: &Device,
+) -> Result<Box<dyn Learner>, TaggerError> {
+    let checkpoints = folder.checkpoints();
+    checkpoints.verify(CheckpointKind::Best)?;
+    let mut learner = match dataset {
+        Some(dataset) => learner(tagger, dataset, &config.training, device)?,
+        None => tagger.learner(&config.training, device)?,
     };
-    train_on(&folder, config, tagger.as_ref(), events, context, observer)
+    let loaded = learner.load_weights(&checkpoints.path(CheckpointKind::Best));
+    loaded.map_err(|e| TaggerError::NoRun {
+        path: folder.path().to_path_buf(),
+        reason: e.to_string(),
+    })?;
+    Ok(learner)
+}
+
+/// Refuses a tagger that has no view of events.
+fn require_jets(tagger: &dyn Tagger) -> Result<(), TaggerError> {
+    match tagger.reads_scores() {
+        Some(_) => Err(TaggerError::NeedsLandscape { tagger: tagger.name() }),
+        None => Ok(()),
+    }
 }
 
 /// Scores a part of a data set (by default the run's own) with the best weights of a run. `None` after a stop.
@@ -388,18 +434,11 @@ pub fn score(
     let folder = RunFolder::open(run)?;
     let config: RunConfig = folder.config()?;
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
-    let checkpoints = folder.checkpoints();
-    checkpoints.verify(CheckpointKind::Best)?;
+    require_jets(tagger.as_ref())?;
     let data = data.unwrap_or(&config.data);
     let dataset = data.open()?;
-    let mut learner = learner(tagger.as_ref(), &dataset, &config.training, &context.device)?;
-    learner
-        .load_weights(&checkpoints.path(CheckpointKind::Best))
-        .map_err(|e| TaggerError::NoRun {
-            path: run.to_path_buf(),
-            reason: e.to_string(),
-        })?;
-    let reading = memory::reading_to_score(data, &dataset, part)?;
+    let mut learner = best_learner(&folder, &config, tagger.as_ref(), Some(&dataset), &context.device)?;
+    let reading = memory::reading_to_score(data, &dataset, part, tagger.as_ref())?;
     let examples = memory::examples(data, &dataset, part, &tagger, reading)?;
     let batch = config.training.score_batch_size;
     Ok(tagwerk_train::score_any(

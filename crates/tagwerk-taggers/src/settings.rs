@@ -2,8 +2,8 @@
 
 use crate::error::TaggerError;
 
-/// Weights a layer may have.
-const MOST_WEIGHTS: usize = 1 << 30;
+/// Weights that the layers of a chain may have together: the limit of tagwerk-nn.
+const MOST_WEIGHTS: usize = tagwerk_nn::layers::MAX_PARAMETERS;
 
 /// The settings of a configuration struct as a TOML table.
 pub(crate) fn table_of(tagger: &str, config: &impl serde::Serialize) -> Result<toml::Table, TaggerError> {
@@ -21,7 +21,7 @@ pub(crate) fn config_of<C: serde::de::DeserializeOwned>(tagger: &str, table: &to
 /// Checks the widths of a chain of layers on an `input` of so many channels.
 ///
 /// # Errors
-/// A list shorter than `least`, a width of zero, a layer above 2^30 weights.
+/// A list shorter than `least`, a width of zero, layers of more than 2^30 weights together.
 pub(crate) fn check_widths(
     tagger: &str,
     key: &str,
@@ -40,11 +40,11 @@ pub(crate) fn check_widths(
         return refuse("widths above 0");
     }
     let inputs = std::iter::once(&input).chain(widths);
-    let too_large = inputs
-        .zip(widths)
-        .any(|(&a, &b)| a.checked_mul(b).is_none_or(|n| n > MOST_WEIGHTS));
-    if too_large {
-        return refuse("layers of at most 2^30 weights");
+    let weights = inputs.zip(widths).try_fold(0usize, |sum, (&a, &b)| {
+        sum.checked_add(a.checked_mul(b)?).filter(|&sum| sum <= MOST_WEIGHTS)
+    });
+    if weights.is_none() {
+        return refuse("layers of at most 2^30 weights together");
     }
     Ok(())
 }

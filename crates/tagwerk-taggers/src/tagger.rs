@@ -2,6 +2,7 @@
 
 use crate::error::TaggerError;
 use crate::general::General;
+use crate::goat::GoatConfig;
 use crate::on_arrays;
 use std::fmt::Debug;
 use tagwerk_data::{Arrays, Jets, Task};
@@ -93,6 +94,17 @@ pub trait Tagger: Debug + Send + Sync {
                 format!("{:?}", events.shape),
             )),
         }
+    }
+
+    /// What a reader of its row in a table must know beyond the numbers. Default: nothing.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
+    /// The tagger itself, if it reads the scores of the others instead of jets: only a landscape can train it. Default:
+    /// no.
+    fn reads_scores(&self) -> Option<&GoatConfig> {
+        None
     }
 
     /// A fresh network with its optimizer, initialized from the training's seed.

@@ -189,6 +189,27 @@ impl RunFolder {
         set: impl FnOnce(&mut C),
     ) -> Result<()> {
         let _lock = RunLock::take(&self.path)?;
+        let done = self.epochs_before(epochs)?;
+        let mut config: C = self.config()?;
+        set(&mut config);
+        let text = toml_text(&self.config_path(), &config)?;
+        durable::write(&self.config_path(), text.as_bytes())?;
+        self.log(&json!({
+            "time": clock.unix_seconds(), "event": "epochs changed", "epochs": epochs, "epochs_done": done,
+        }))
+    }
+
+    /// Whether [`set_epochs`](Self::set_epochs) would accept this number; changes nothing.
+    ///
+    /// # Errors
+    /// As `set_epochs`.
+    pub fn allows_epochs(&self, epochs: u32) -> Result<()> {
+        let _lock = RunLock::take(&self.path)?;
+        self.epochs_before(epochs).map(drop)
+    }
+
+    /// Epochs done, fewer than `epochs`. The caller holds the lock.
+    fn epochs_before(&self, epochs: u32) -> Result<u64> {
         let checkpoints = self.checkpoints();
         checkpoints.recover()?;
         let progress = checkpoints.progress(CheckpointKind::Last)?;
@@ -201,13 +222,7 @@ impl RunFolder {
             let path = path();
             return Err(TrainError::Epochs { path, epochs, done });
         }
-        let mut config: C = self.config()?;
-        set(&mut config);
-        let text = toml_text(&self.config_path(), &config)?;
-        durable::write(&self.config_path(), text.as_bytes())?;
-        self.log(&json!({
-            "time": clock.unix_seconds(), "event": "epochs changed", "epochs": epochs, "epochs_done": done,
-        }))
+        Ok(done)
     }
 
     /// Whether a process works in this folder now.

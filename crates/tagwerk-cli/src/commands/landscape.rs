@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use tagwerk_taggers::{
     DataConfig, Finished, LandscapeConfig, LandscapeOutcome, LandscapeTable, SAMPLE, TaggerChoice, TaggerError,
-    landscape, registry,
+    landscape,
 };
 use tagwerk_train::TrainError;
 
@@ -107,7 +107,7 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
     };
     typed.data.lay_over(&mut config.data);
     if let Some(names) = &typed.taggers {
-        config.taggers = chosen(names, &config.taggers);
+        config.taggers = chosen(names, &config)?;
     }
     config.trainings = typed.trainings.map_or(config.trainings, Into::into);
     config.bootstrap = typed.bootstrap.unwrap_or(config.bootstrap);
@@ -131,19 +131,18 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
     Ok(config)
 }
 
-/// The taggers of these names, with the settings that the configuration has for them.
-fn chosen(names: &[String], configured: &[TaggerChoice]) -> Vec<TaggerChoice> {
-    let all = names.iter().any(|name| name == "all");
-    let names: Vec<&str> = if all {
-        registry::names().collect()
+/// The taggers of these names, with the settings that the configuration has for them; `all` are those that read its data.
+fn chosen(names: &[String], config: &LandscapeConfig) -> Result<Vec<TaggerChoice>, Failure> {
+    let named = if names.iter().any(|name| name == "all") {
+        LandscapeConfig::for_data(config.data.clone())?.taggers
     } else {
-        names.iter().map(|name| name.trim()).collect()
+        names.iter().map(|name| TaggerChoice::from(name.trim())).collect()
     };
-    let choice = |name: &&str| configured.iter().find(|choice| choice.name == *name).cloned();
-    names
-        .iter()
-        .map(|name| choice(name).unwrap_or_else(|| TaggerChoice::from(*name)))
-        .collect()
+    let configured = |choice: TaggerChoice| {
+        let own = config.taggers.iter().find(|own| own.name == choice.name).cloned();
+        own.unwrap_or(choice)
+    };
+    Ok(named.into_iter().map(configured).collect())
 }
 
 /// Advice where the folder holds another landscape.
@@ -161,7 +160,12 @@ fn explained(error: TaggerError, folder: &Path) -> Failure {
 }
 
 fn report(folder: &Path, config: &LandscapeConfig, finished: &Finished) -> Result<PathBuf, Failure> {
-    write_whole(&folder.join("landscape.toml"), toml::to_string(config)?.as_bytes())?;
+    // With paths that hold from any working directory.
+    let stored = LandscapeConfig {
+        data: config.data.resolved()?,
+        ..config.clone()
+    };
+    write_whole(&folder.join("landscape.toml"), toml::to_string(&stored)?.as_bytes())?;
     let runs: Vec<FinishedRun> = finished
         .runs
         .iter()

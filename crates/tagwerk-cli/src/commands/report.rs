@@ -10,7 +10,7 @@ use tagwerk_stats::{
     BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, RegressionLandscape, RegressionTable,
     RegressionTraining, TaggerInput, TrainingInput,
 };
-use tagwerk_taggers::{LandscapeTable, RunConfig, registry};
+use tagwerk_taggers::{LandscapeTable, RunConfig, parameter_count, registry};
 use tagwerk_train::{CheckpointKind, RunFolder, RunState, Scored};
 
 const EXAMPLES: &str = "\
@@ -221,22 +221,9 @@ fn by_row(candidates: &[Candidate]) -> Vec<(&str, Vec<&Candidate>)> {
     rows
 }
 
-/// Trained parameters of a run; unknown where the data are no longer there, since a network of any shape has that of its
-/// events.
-fn parameters(config: &RunConfig, dataset: Option<&Dataset>) -> Result<Option<u64>, Failure> {
-    let tagger = registry::tagger(&config.tagger, &config.settings)?;
-    let device = tagwerk_taggers::parse_device("cpu")?;
-    Ok(match dataset {
-        Some(dataset) => Some(tagwerk_taggers::learner(
-            tagger.as_ref(),
-            dataset,
-            &config.training,
-            &device,
-        )?),
-        None if tagger.general().is_none() => Some(tagger.learner(&config.training, &device)?),
-        None => None,
-    }
-    .map(|learner| learner.parameter_count() as u64))
+/// Trained parameters of a run, where they can be told.
+fn parameters(run: &Path) -> Result<Option<u64>, Failure> {
+    Ok(parameter_count(run)?.map(|count| count as u64))
 }
 
 fn tabulate_regression(
@@ -266,7 +253,7 @@ fn tabulate_regression(
                 Scored::Classes(_) => None,
             })
             .collect();
-        table.add(row, parameters(&own[0].config, dataset)?, &trainings)?;
+        table.add(row, parameters(&own[0].run.path)?, &trainings)?;
     }
     Ok(table.finish()?)
 }
@@ -290,7 +277,7 @@ fn tabulate(
         let tagger = registry::tagger(&config.tagger, &config.settings)?;
         table.add(TaggerInput {
             name: row.to_owned(),
-            parameters: parameters(config, dataset)?,
+            parameters: parameters(&own[0].run.path)?,
             published: jets.then(|| tagger.published()),
             trainings: own
                 .iter()
@@ -303,6 +290,9 @@ fn tabulate(
                 })
                 .collect(),
         })?;
+        if let Some(note) = tagger.note() {
+            table.note(row, note);
+        }
     }
     Ok(table.finish()?)
 }

@@ -1,6 +1,6 @@
 //! `tagwerk resume RUN`.
 
-use super::train::{other_folder, tell};
+use super::train::tell;
 use crate::failure::Failure;
 use crate::progress::{Manner, TrainingProgress};
 use crate::session::Session;
@@ -41,16 +41,14 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         ));
     }
     let context = session.context()?;
-    if let Some(epochs) = typed.epochs {
-        tagwerk_taggers::set_epochs(&typed.run, epochs.get())?;
-    }
     let label = typed
         .run
         .file_name()
         .map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
     let result = {
         let mut progress = TrainingProgress::new(&label, Manner::suited(session.quiet));
-        tagwerk_taggers::resume(&typed.run, &context, &mut progress).map_err(other_folder)?
+        let epochs = typed.epochs.map(NonZeroU32::get);
+        tagwerk_taggers::resume(&typed.run, epochs, &context, &mut progress)?
     };
     tell(&result, session)
 }

@@ -6,6 +6,7 @@ mod arrays;
 mod catalogue;
 mod damaged;
 mod evaluate;
+mod features;
 #[cfg(unix)]
 mod interrupted;
 mod landscape;

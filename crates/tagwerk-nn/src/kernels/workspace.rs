@@ -42,9 +42,35 @@ impl Workspace {
     }
 }
 
+/// What a test finds in a buffer that it has not written: a kernel that reads it computes no numbers.
+#[cfg(test)]
+trait Junk {
+    const JUNK: Self;
+}
+
+#[cfg(test)]
+impl Junk for f32 {
+    const JUNK: Self = f32::NAN;
+}
+
+#[cfg(test)]
+impl Junk for u8 {
+    const JUNK: Self = 0xAB;
+}
+
+/// The values a buffer may hold.
+#[cfg(test)]
+trait Content: Copy + Default + Junk {}
+#[cfg(test)]
+impl<T: Copy + Default + Junk> Content for T {}
+#[cfg(not(test))]
+trait Content: Copy + Default {}
+#[cfg(not(test))]
+impl<T: Copy + Default> Content for T {}
+
 /// The shortest idle buffer that is long enough and at most twice too long: a small request must not hold the memory
 /// of a large one.
-fn take<T: Copy + Default>(home: &Idle<T>, len: usize) -> Buffer<T> {
+fn take<T: Content>(home: &Idle<T>, len: usize) -> Buffer<T> {
     let mut data = {
         let mut idle = home.lock().unwrap_or_else(PoisonError::into_inner);
         let best = (0..idle.len())
@@ -60,6 +86,8 @@ fn take<T: Copy + Default>(home: &Idle<T>, len: usize) -> Buffer<T> {
     if data.len() < len {
         data.resize(data.capacity().max(len), T::default());
     }
+    #[cfg(test)]
+    data.fill(T::JUNK);
     Buffer {
         data,
         len,

@@ -156,3 +156,54 @@ impl Parts for EdgeConv {
         vec![PartMut::Block(&mut self.block), PartMut::Running(&mut self.running)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::{DenseChainConfig, Init};
+    use burn::tensor::TensorData;
+
+    /// In unit tests a workspace hands out buffers full of NaN: a kernel that reads what it has not written shows it.
+    #[test]
+    fn kernels_write_every_value_they_read() {
+        let device = Device::flex().autodiff();
+        let pass = Pass::Training { seed: 1, step: 0 };
+        let segments = Segments::new(vec![0, 5, 5, 300, 301]).unwrap();
+        let mut chain = DenseChainConfig {
+            name: "chain".into(),
+            widths: vec![3, 9, 5],
+            activate_last: true,
+            init: Init::HeUniform,
+        }
+        .init(1, &device)
+        .unwrap();
+        let mut edge = EdgeConvConfig {
+            name: "edge".into(),
+            input: 5,
+            widths: vec![6, 7],
+            k: 4,
+            init: Init::HeUniform,
+        }
+        .init(1, &device)
+        .unwrap();
+        let values: Vec<f32> = (0..301 * 3).map(|i| (i as f32 * 0.37).sin()).collect();
+        let mut first: Option<Vec<Vec<f32>>> = None;
+        for step in 0..3 {
+            let x = Tensor::<2>::from_data(TensorData::new(values.clone(), [301, 3]), &device);
+            let rows = chain.forward(x, &pass);
+            let graph = edge.neighbors(&rows, &segments);
+            let y = edge.forward(rows, &segments, &graph, &pass);
+            let loss = (y.clone() * y.clone()).sum();
+            let mut gradients = loss.backward();
+            let mut found = vec![ops::floats(y)];
+            for part in chain.parts_mut().into_iter().chain(edge.parts_mut()) {
+                if let PartMut::Block(block) = part {
+                    let gradient = block.leaf().grad_remove(&mut gradients).unwrap();
+                    found.push(ops::floats(gradient));
+                }
+            }
+            assert!(found.iter().flatten().all(|v| v.is_finite()), "step {step}");
+            assert_eq!(*first.get_or_insert_with(|| found.clone()), found, "step {step}");
+        }
+    }
+}

@@ -8,10 +8,12 @@ pub(super) mod attention;
 pub(super) mod chain;
 pub(super) mod edge;
 pub(super) mod host;
+pub(super) mod lorentz;
 pub(super) mod norm;
 pub(super) mod picture;
 pub(super) mod rows;
 pub(super) mod segment;
+pub(super) mod tree;
 
 use crate::kernels::adam::{self, AdamStep};
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;

@@ -6,11 +6,15 @@
 // Burn slices one dimension with an array of one range.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod lorentz;
 mod picture;
 mod rows;
+mod tree;
 
+pub use lorentz::{lorentz, pair_products};
 pub use picture::{convolution, max_pool};
 pub use rows::{activate, attention, layer_norm, prelu, sparse_product};
+pub use tree::tree_embedding;
 
 use super::AdamStep;
 use crate::kernels::chain::ChainSpec;
@@ -239,10 +243,8 @@ pub fn adam(
     (parameters, first, second)
 }
 
-/// See [`super::square_sum`].
-pub fn square_sum(gradient: Tensor<1>) -> f64 {
-    super::floats((gradient.clone() * gradient).sum())
-        .iter()
-        .map(|&v| f64::from(v))
-        .sum()
+/// See [`super::square_sums`]. One wait for the device, whatever the number of gradients.
+pub fn square_sums(gradients: &[Tensor<1>]) -> Vec<f64> {
+    let sums = gradients.iter().map(|g| (g.clone() * g.clone()).sum()).collect();
+    super::floats(Tensor::cat(sums, 0)).into_iter().map(f64::from).collect()
 }

@@ -87,7 +87,7 @@ fn inputs_have_the_published_numbers_of_a_dense_network() {
 fn showers_are_prepared_as_numpy_does() {
     // Three events; a third of the stations see nothing, the second event has one station, the last none.
     let seen = |b: usize, s: usize| match b {
-        0 => s % 3 != 0,
+        0 => !s.is_multiple_of(3),
         1 => s == 40,
         _ => false,
     };

@@ -48,8 +48,9 @@ fn eigen(mut a: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
                 for row in &mut a {
                     (row[p], row[q]) = turn(row[p], row[q]);
                 }
-                for i in 0..n {
-                    (a[p][i], a[q][i]) = turn(a[p][i], a[q][i]);
+                let (above, below) = a.split_at_mut(q);
+                for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+                    (*x, *y) = turn(*x, *y);
                 }
                 for row in &mut vectors {
                     (row[p], row[q]) = turn(row[p], row[q]);

@@ -77,6 +77,9 @@ fn classification(
             published: jets.then(|| runs[range.start].tagger.published()),
             trainings,
         })?;
+        if let Some(note) = runs[range.start].tagger.note() {
+            table.note(&choice.name, note);
+        }
     }
     Ok(table.finish()?)
 }

@@ -7,7 +7,7 @@
 use crate::support::tensors::{self, Values};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tagwerk_physics::{DenseView, JaggedView, View};
+use tagwerk_physics::{DenseView, JaggedView, TreeView, View};
 use tagwerk_taggers::{
     Cnn2dConfig, Device, Graph, Input, LstmResNetConfig, Network, NetworkLearner, Pooling, StageConfig, registry,
 };
@@ -81,9 +81,16 @@ impl Case {
             "image" => DenseView::new(vec![1, width.isqrt(), width.isqrt()], rows.values)
                 .unwrap()
                 .into(),
-            _ => {
+            kind => {
                 let offsets = self.expected("offsets").iter().map(|&at| at as usize).collect();
-                JaggedView::new(width, rows.values, offsets).unwrap().into()
+                let rows = JaggedView::new(width, rows.values, offsets).unwrap();
+                match kind {
+                    "tree" => {
+                        let inner = self.expected("inner").iter().map(|&inner| inner > 0.5).collect();
+                        TreeView::new(rows, inner).unwrap().into()
+                    }
+                    _ => rows.into(),
+                }
             }
         };
         let labels = self.expected("labels").to_vec();
@@ -151,9 +158,11 @@ impl Case {
                 .map(|(b, a)| b - a)
                 .collect();
             let expected: Vec<f32> = gradient.values.iter().map(|g| g / (g.abs() + 1.0)).collect();
-            // f32 sums over some hundred rows, and a difference of weights of order 1.
+            // f32 sums over some hundred rows, and a difference of weights of order 1; where terms cancel, their rounding
+            // is that of the largest gradients beside.
+            let largest = expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
             assert_close(&moved, &expected, &format!("gradient of {name}"), |g| {
-                1e-6 + 2e-4 * g.abs()
+                1e-6 + 2e-4 * g.abs() + 1e-4 * largest
             });
         }
         self.assert_scores(learner.as_mut(), "smooth.log_odds");
@@ -176,7 +185,9 @@ impl Case {
             let largest = gradient.values.iter().fold(0.0f32, |m, g| m.max(g.abs()));
             for (i, g) in gradient.values.iter().enumerate() {
                 let (before, found, expected) = (before[name].values[i], found.values[i], expected.values[i]);
-                let clear = g.abs() > (1e-4 * largest).max(1e-7) || *g == 0.0;
+                // A zero among zeros, or among gradients of a size, is one: of a dead ReLU, say. Among rounding it is luck.
+                let zero = *g == 0.0 && (largest == 0.0 || largest > 1e-7);
+                let clear = zero || g.abs() > (1e-4 * largest).max(1e-7);
                 // Epsilon enters at the relative size 1e-8 / |g|; the rest is the rounding of a weight of order 1.
                 let limit = if clear { 2e-6 } else { 2.0 * rate + 1e-6 };
                 assert!(
@@ -225,6 +236,21 @@ fn efn_agrees_with_pytorch() {
 #[test]
 fn pfn_agrees_with_pytorch() {
     Case::new("pfn", "phi = [16, 20, 36]\nf = [16, 8]").run();
+}
+
+#[test]
+fn treenin_agrees_with_pytorch() {
+    Case::new("treenin", "hidden = 6").run();
+}
+
+#[test]
+fn lola_agrees_with_pytorch() {
+    Case::new("lola", "constituents = 12\ncombinations = 3\nhidden = [10, 6]").run();
+}
+
+#[test]
+fn lbn_agrees_with_pytorch() {
+    Case::new("lbn", "constituents = 10\nparticles = 5\nhidden = [12, 8]").run();
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod against_pytorch;
 mod general;
+mod gradients;
 mod landscape;
 mod learns;
 mod properties;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tagwerk_data::JetOptions;
-use tagwerk_taggers::{Context, DataConfig, RunConfig, TaggerError, resume, set_epochs, train};
+use tagwerk_taggers::{Context, DataConfig, RunConfig, TaggerError, resume, train};
 use tagwerk_train::{CheckpointKind, Observer, Outcome, Reading, RunFolder, StepReport};
 
 /// The sample as a file.
@@ -71,11 +71,11 @@ fn settings_changed_in_the_run_folder_are_refused_by_their_key() {
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text, "{from}");
         std::fs::write(&file, changed).unwrap();
-        let error = resume(&run, &Context::cpu(1), &mut ()).unwrap_err().to_string();
+        let error = resume(&run, None, &Context::cpu(1), &mut ()).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
     std::fs::write(&file, &text).unwrap();
-    let result = resume(&run, &Context::cpu(1), &mut ()).unwrap();
+    let result = resume(&run, None, &Context::cpu(1), &mut ()).unwrap();
     assert!(matches!(result.outcome, Outcome::Finished(_)));
     let provenance = RunFolder::open(&run).unwrap().provenance().unwrap().unwrap();
     assert_eq!((provenance.device.as_str(), provenance.threads), ("cpu", 1));
@@ -86,7 +86,9 @@ fn a_begun_training_goes_on_reading_as_it_began() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let mut config = small(2);
-    // All 10,000 jets of the sample with their views do not fit.
+    // All 10,000 jets of the sample with views of seven features a constituent do not fit.
+    config.tagger = "particlenet-lite".into();
+    config.settings = toml::from_str("hidden = 8\nblocks = [{k = 2, widths = [4]}]").unwrap();
     config.data = DataConfig {
         memory_mb: 16,
         ..DataConfig::default()
@@ -99,7 +101,7 @@ fn a_begun_training_goes_on_reading_as_it_began() {
     let file = run.join("config.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("memory_mb = 16", "memory_mb = 8192")).unwrap();
-    let result = resume(&run, &Context::cpu(1), &mut ()).unwrap();
+    let result = resume(&run, None, &Context::cpu(1), &mut ()).unwrap();
     assert!(matches!(result.outcome, Outcome::Finished(_)));
     assert_eq!(reading(), Some(streamed));
     let whole = dir.path().join("whole");
@@ -113,9 +115,9 @@ fn more_epochs_end_in_the_bits_of_a_training_that_was_to_have_them() {
     let dir = tempfile::tempdir().unwrap();
     let (run, whole) = (dir.path().join("run"), dir.path().join("whole"));
     train(&run, &small(1), &Context::cpu(1), &mut ()).unwrap();
-    assert!(set_epochs(&run, 1).unwrap_err().to_string().contains("more than the 1"));
-    set_epochs(&run, 3).unwrap();
-    let result = resume(&run, &Context::cpu(1), &mut ()).unwrap();
+    let resumed = |epochs| resume(&run, Some(epochs), &Context::cpu(1), &mut ());
+    assert!(resumed(1).unwrap_err().to_string().contains("more than the 1"));
+    let result = resumed(3).unwrap();
     assert_eq!(result.outcome.summary().epochs, 3);
     train(&whole, &small(3), &Context::cpu(1), &mut ()).unwrap();
     for file in ["config.toml", "scores.parquet", "checkpoints/last/weights.safetensors"] {
