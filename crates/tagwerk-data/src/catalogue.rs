@@ -85,6 +85,13 @@ pub struct ArraysEntry {
     pub stand_in: bool,
 }
 
+impl ArraysEntry {
+    /// Where the file can be had, or what takes its place, with the name of the data set in its commands.
+    pub fn how_to_obtain(&self) -> String {
+        self.obtain.replace("NAME", self.set.name())
+    }
+}
+
 /// One array of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct ArrayEntry {

@@ -131,7 +131,7 @@ pub enum DataError {
         /// Name in the catalogue.
         name: &'static str,
         /// Why, and what to do.
-        reason: &'static str,
+        reason: String,
     },
     /// A split that cannot be made.
     #[error("split: {reason}")]

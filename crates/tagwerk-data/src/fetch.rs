@@ -91,7 +91,7 @@ pub fn fetch(
     if let Holds::Arrays(arrays) = &entry.holds {
         return Err(DataError::NotDownloadable {
             name: entry.name,
-            reason: arrays.obtain,
+            reason: arrays.how_to_obtain(),
         });
     }
     let base = options.base_url.as_deref().or(entry.base_url);

@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let truth = Truth::new(&labels)?;
     let options = LandscapeOptions {
         dataset: "toy".to_owned(),
+        counted: "jets",
         published_test_set: false,
         bootstrap: Some(BootstrapOptions { replicas: 100, seed: 1 }),
     };

@@ -69,7 +69,7 @@ impl DataConfig {
                 (Holds::Arrays(arrays), Some(path)) => Ok(ArrayDataset::open(arrays.set, path, &self.options)?.into()),
                 (Holds::Jets, Some(path)) => Ok(JetDataset::open(path, &self.options)?.into()),
                 (Holds::Arrays(arrays), None) => {
-                    let obtain = arrays.obtain.replace("NAME", &self.source);
+                    let obtain = arrays.how_to_obtain();
                     Err(fail(format!("give its file with --path; {obtain}")))
                 }
                 (Holds::Jets, None) => Err(fail(format!(

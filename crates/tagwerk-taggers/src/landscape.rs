@@ -153,6 +153,7 @@ pub fn landscape(
     let data = &runs[0].config.data;
     let options = LandscapeOptions {
         dataset: data.name(&dataset),
+        counted: dataset.counted(),
         published_test_set: data.is_published_test_set(&dataset),
         bootstrap: (config.bootstrap > 0).then_some(BootstrapOptions {
             replicas: config.bootstrap,

@@ -177,17 +177,17 @@ fn report(folder: &Path, config: &LandscapeConfig, finished: &Finished) -> Resul
             scores: run.scores.clone(),
         })
         .collect();
-    let (dataset, test_rows) = match &finished.result {
-        LandscapeTable::Classes(table) => (&table.dataset, table.test_rows),
-        LandscapeTable::Values(table) => (&table.dataset, table.test_rows),
+    let (dataset, counted, test_rows) = match &finished.result {
+        LandscapeTable::Classes(table) => (&table.dataset, table.counted.as_str(), table.test_rows),
+        LandscapeTable::Values(table) => (&table.dataset, "events", table.test_rows),
     };
     let jets = |limit: Option<u64>| limit.map_or_else(|| "all".to_owned(), format::grouped);
     let data = &config.data;
     let settings = vec![
         ("data set".to_owned(), dataset.clone()),
-        ("training jets, at most".to_owned(), jets(data.train_jets)),
-        ("validation jets, at most".to_owned(), jets(data.validation_jets)),
-        ("test jets".to_owned(), format::grouped(test_rows as u64)),
+        (format!("training {counted}, at most"), jets(data.train_jets)),
+        (format!("validation {counted}, at most"), jets(data.validation_jets)),
+        (format!("test {counted}"), format::grouped(test_rows as u64)),
         ("trainings a tagger".to_owned(), config.trainings.to_string()),
         ("seeds".to_owned(), format!("{} and following", config.seed)),
         (

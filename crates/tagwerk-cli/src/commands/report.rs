@@ -74,6 +74,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         dataset: dataset
             .as_ref()
             .map_or_else(|| data.source.clone(), |dataset| data.name(dataset)),
+        counted: dataset.as_ref().map_or("jets", |dataset| dataset.counted()),
         published_test_set: dataset
             .as_ref()
             .is_some_and(|dataset| data.is_published_test_set(dataset)),

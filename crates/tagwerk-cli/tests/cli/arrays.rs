@@ -25,7 +25,7 @@ fn classes_of_a_stand_in_are_learned_and_the_table_says_that_it_is_one() {
     // The file says what it is, by itself.
     let text = sandbox.tagwerk("data inspect toy.npz").good().stdout;
     assert!(
-        text.contains("not the published data") && text.contains("X_0    [20, 20]"),
+        text.contains("not the published data") && text.contains("[20, 20]"),
         "{text}"
     );
 
@@ -34,7 +34,7 @@ fn classes_of_a_stand_in_are_learned_and_the_table_says_that_it_is_one() {
     sandbox.write("toy.toml", landscape);
     let ran = sandbox.tagwerk("landscape toy.toml -o land --json told.json").good();
     assert!(
-        ran.stdout.contains("Data set spinodal (stand-in), 450 test jets"),
+        ran.stdout.contains("Data set spinodal (stand-in), 450 test events"),
         "{}",
         ran.stdout
     );
@@ -85,9 +85,9 @@ fn a_number_is_predicted_scored_elsewhere_and_told_with_its_errors() {
     let test = &sandbox.json_file("told.json")["test"];
     assert_eq!(test["events"], 750);
     let number = |key: &str| test[key].as_f64().unwrap();
-    // Better than always saying the mean, by many errors.
+    // Better than always saying the mean, by several errors.
     assert!(
-        number("resolution") + 5.0 * number("resolution_error") < number("target_spread"),
+        number("resolution") + 3.0 * number("resolution_error") < number("target_spread"),
         "{test}"
     );
     let metrics = String::from_utf8(sandbox.bytes("run/metrics.jsonl")).unwrap();
@@ -172,10 +172,10 @@ fn a_table_of_one_s_own_is_read_and_taggers_that_cannot_are_left_out() {
         .iter()
         .filter_map(|t| t["name"].as_str())
         .collect();
-    // Rows of numbers are no picture and have no neighbors.
+    // Two numbers are no picture, have no neighbors, and are too short a sequence to be halved.
     assert_eq!(
         (names, &told["dataset"]),
-        (vec!["fcn", "cnn1d"], &"mine".into()),
+        (vec!["fcn"], &"mine".into()),
         "{}",
         ran.stdout
     );
@@ -228,6 +228,62 @@ fn what_needs_jets_or_a_file_says_so_in_one_sentence() {
         (&belle["holds"]["kind"], &belle["rows"]),
         (&"arrays".into(), &json!([224_000, 56_000, 120_000]))
     );
+}
+
+#[test]
+fn a_damaged_file_is_named_with_what_is_wrong_and_nothing_is_begun() {
+    let sandbox = Sandbox::new();
+    sandbox.tagwerk("data stand-in spinodal -o toy.npz --events 40").good();
+    let whole = sandbox.bytes("toy.npz");
+    for kept in [0, 100, whole.len() / 2, whole.len() - 9] {
+        sandbox.write("cut.npz", &whole[..kept]);
+        for words in [
+            "train --tagger fcn --data spinodal --path cut.npz -o run",
+            "data inspect cut.npz",
+        ] {
+            let sentence = sandbox.tagwerk(words).sentence();
+            assert!(
+                sentence.contains("cut.npz") && sentence.contains("cut short"),
+                "{kept}: {sentence}"
+            );
+        }
+    }
+    sandbox.write("mine.csv", "a,label\n1,0\nnan,1\n");
+    let sentence = sandbox.tagwerk("train --tagger fcn --data mine.csv -o run").sentence();
+    assert!(sentence.contains("line 3") && sentence.contains("nan"), "{sentence}");
+    assert!(!sandbox.path("run").exists());
+}
+
+#[test]
+fn a_tagger_of_scores_reads_those_of_classes_and_refuses_a_number() {
+    let sandbox = Sandbox::new();
+    sandbox.tagwerk("data stand-in spinodal -o toy.npz --events 300").good();
+    sandbox
+        .tagwerk("data stand-in airshower -o showers.npz --events 40")
+        .good();
+    let landscape = |data: &str| {
+        format!(
+            "trainings = 1\nbootstrap = 0\n[data]\nsource = '{data}'\n[training]\nepochs = 1\n[[tagger]]\nname = 'goat'\n\
+             [[tagger]]\nname = 'fcn'\nsettings = {{ hidden = [8] }}\n"
+        )
+    };
+    sandbox.write("toy.toml", landscape("toy.npz"));
+    let told = sandbox.tagwerk("landscape toy.toml -o toy --json -").json();
+    // As the file lists them, not as they were trained.
+    assert_eq!(
+        (&told["taggers"][0]["name"], &told["taggers"][1]["name"]),
+        (&"goat".into(), &"fcn".into())
+    );
+    assert_eq!((&told["counted"], &told["test_rows"]), (&"events".into(), &90.into()));
+    sandbox.write("showers.toml", landscape("showers.npz"));
+    let sentence = sandbox.tagwerk("landscape showers.toml -o showers").sentence();
+    assert!(
+        sentence.contains("goat") && sentence.contains("regression"),
+        "{sentence}"
+    );
+    assert!(!sandbox.path("showers").exists());
+    let sentence = sandbox.tagwerk("features toy.npz -o features.parquet").sentence();
+    assert!(sentence.contains("arrays, not jets"), "{sentence}");
 }
 
 #[test]

@@ -123,9 +123,12 @@ impl Npz {
         if self.segments.is_empty() {
             (self.arrays, self.fixed) = (arrays, fixed);
         } else if self.arrays != arrays {
+            let shapes = |arrays: &[ArrayInfo]| -> Vec<Vec<usize>> { arrays.iter().map(|a| a.shape.clone()).collect() };
             return Err(format!(
-                "the arrays of `{}` differ from those for training",
-                target.name
+                "events beside `{}` have arrays of shape {:?}, those for training {:?}",
+                target.name,
+                shapes(&arrays),
+                shapes(&self.arrays)
             ));
         }
         names.push(target.name.clone());

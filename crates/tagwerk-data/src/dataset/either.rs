@@ -24,6 +24,14 @@ impl Dataset {
         }
     }
 
+    /// What its rows are called: `jets`, or `events`.
+    pub fn counted(&self) -> &'static str {
+        match self {
+            Self::Jets(_) => "jets",
+            Self::Arrays(_) => "events",
+        }
+    }
+
     /// Events of a part.
     pub fn rows(&self, part: Part) -> u64 {
         match self {

@@ -80,7 +80,7 @@ impl NumpyArrays {
         let mut arrays: Vec<(String, NumpyArray)> = Vec::new();
         let mut found: Vec<String> = Vec::new();
         if zipped {
-            let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad(&file, e))?;
+            let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad_archive(&file, &e))?;
             let mut entries: Vec<String> = archive.file_names().map(str::to_owned).collect();
             entries.sort_unstable();
             for entry in entries {
@@ -170,7 +170,7 @@ impl NumpyArrays {
     pub fn members(path: &Path) -> Result<(Vec<NumpyMember>, String), DataError> {
         let file = path.display().to_string();
         let handle = BufReader::new(File::open(path).map_err(DataError::io(path, "open"))?);
-        let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad(&file, e))?;
+        let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad_archive(&file, &e))?;
         let mut entries: Vec<String> = archive.file_names().map(str::to_owned).collect();
         entries.sort_unstable();
         let mut members = Vec::new();
@@ -206,7 +206,7 @@ impl NumpyArrays {
                 row_bytes: array.header.row_bytes(),
             });
         }
-        let archive = zip::ZipArchive::new(handle).map_err(|e| bad(&self.file, e))?;
+        let archive = zip::ZipArchive::new(handle).map_err(|e| bad_archive(&self.file, &e))?;
         let mut member = Unpacker::new(archive, &array.entry).map_err(|e| bad(&self.file, e))?;
         std::io::copy(&mut (&mut member).take(array.start), &mut std::io::sink()).map_err(|e| bad(&self.file, e))?;
         Ok(Stream {
@@ -420,6 +420,11 @@ impl Header {
         Field::new(name, DataType::FixedSizeList(item, self.width() as i32), false)
             .with_metadata(HashMap::from([("shape".to_owned(), shape.join(","))]))
     }
+}
+
+/// What a file that is no whole archive is most often: one whose end is missing, where the list of its members stands.
+fn bad_archive(file: &str, error: &zip::result::ZipError) -> DataError {
+    bad(file, format!("no whole .npz archive, perhaps cut short ({error})"))
 }
 
 fn bad(file: &str, reason: impl std::fmt::Display) -> DataError {

@@ -84,7 +84,7 @@ impl LandscapeConfig {
     }
 
     /// All taggers that read these events, with their published trainings: of jets all taggers, of arrays those whose
-    /// network can be built for their shape.
+    /// network can be built for their shape. A tagger that reads scores is then added by name.
     ///
     /// # Errors
     /// A data set of arrays that cannot be opened.

@@ -67,7 +67,7 @@ fn describe(entry: &CatalogueEntry) -> String {
     if let Some(arrays) = arrays {
         let md5 = arrays.md5.map_or_else(String::new, |md5| format!(", md5 {md5}"));
         lines.push(format!("file: {}{md5}", arrays.file));
-        lines.push(format!("from: {}", arrays.obtain));
+        lines.push(format!("from: {}", arrays.how_to_obtain()));
     }
     lines.push(format!("use: {}", entry.convert));
     lines.push(format!("license: {}", entry.license));
