@@ -1,10 +1,12 @@
 //! A data set of jets: files, their columns, and which rows train, validate and test.
 
+mod either;
 mod open;
 mod reading;
 
-pub(crate) use open::hexadecimal;
+pub use either::Dataset;
 pub use open::{FileFingerprint, Fingerprint, JetOptions};
+pub(crate) use open::{checksum, hexadecimal};
 pub(crate) use reading::{Block, Gauge};
 
 use crate::columns::{EmptyJets, JetColumns};

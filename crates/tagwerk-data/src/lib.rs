@@ -36,6 +36,9 @@
 // Lists of row ranges with one range are meant as such here, everywhere.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod array_dataset;
+mod array_set;
+mod arrays;
 mod atomic;
 mod catalogue;
 mod columns;
@@ -45,6 +48,7 @@ mod error;
 mod fetch;
 mod fixtures;
 mod inspect;
+mod inspect_arrays;
 mod jets;
 mod parquet_write;
 mod prefetch;
@@ -53,21 +57,31 @@ mod readers;
 mod shuffle;
 mod source;
 mod split;
+mod stand_in;
 mod stream;
+mod task;
 
+pub use array_dataset::{ArrayDataset, ArrayInfo};
+pub use array_set::ArraySet;
+pub use arrays::{Arrays, NamedArray};
 pub use atomic::AtomicFile;
-pub use catalogue::{CATALOGUE, CatalogueEntry, ColumnEntry, FileEntry, find as find_dataset};
+pub use catalogue::{
+    ArrayEntry, ArraysEntry, CATALOGUE, CatalogueEntry, ColumnEntry, FileEntry, Holds, find as find_dataset,
+};
 pub use columns::{EmptyJets, JetColumns, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
-pub use dataset::{FileFingerprint, Fingerprint, JetDataset, JetOptions};
+pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions};
 pub use error::DataError;
 pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
 pub use inspect::{ColumnSummary, FileSummary, JetSummary, inspect};
+pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
 pub use jets::Jets;
 pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_to_record_batch};
 pub use prefetch::Prefetch;
-pub use readers::{NumpyArrays, PandasTable, ParquetFile, open};
+pub use readers::{NumpyArrays, NumpyMember, PandasTable, ParquetFile, open};
 pub use shuffle::{Window, Windows, permutation};
 pub use source::{Batches, Plan, Source, batch_bytes};
 pub use split::{Part, RowSet, Split, split_by_column, split_rows, subset};
+pub use stand_in::{StandIn, StandInOptions, stand_in};
 pub use stream::{JetStream, StreamOptions};
+pub use task::Task;

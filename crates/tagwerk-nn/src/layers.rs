@@ -3,6 +3,7 @@
 mod attention;
 mod batch_norm;
 mod block;
+mod codebook;
 mod combinations;
 mod convolution;
 mod dense;
@@ -22,6 +23,7 @@ mod tree_embedding;
 pub use attention::Attention;
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init, MAX_PARAMETERS};
+pub use codebook::Codebook;
 pub use combinations::{Combinations, CombinationsConfig};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use dense::{DenseChain, DenseChainConfig};
@@ -73,6 +75,8 @@ pub enum Part<'a> {
     Running(&'a Running),
     /// Centers and scales of inputs.
     Standardize(&'a Standardize),
+    /// Identities of inputs.
+    Codebook(&'a Codebook),
 }
 
 /// One part of a network's state, to be changed.
@@ -84,6 +88,8 @@ pub enum PartMut<'a> {
     Running(&'a mut Running),
     /// Centers and scales of inputs.
     Standardize(&'a mut Standardize),
+    /// Identities of inputs.
+    Codebook(&'a mut Codebook),
 }
 
 /// Whatever has parameters: layers, and networks made of them. Parts come in a fixed order with unique names.
@@ -93,13 +99,13 @@ pub trait Parts {
     /// All parts, in the same order, to be changed.
     fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
 
-    /// Number of trained parameters. Running statistics and standardizations are not trained and not counted.
+    /// Number of trained parameters. Running statistics, standardizations and codebooks are not trained and not counted.
     fn parameter_count(&self) -> usize {
         self.parts()
             .iter()
             .map(|part| match part {
                 Part::Block(block) => block.len(),
-                Part::Running(_) | Part::Standardize(_) => 0,
+                Part::Running(_) | Part::Standardize(_) | Part::Codebook(_) => 0,
             })
             .sum()
     }

@@ -221,7 +221,7 @@ pub(crate) fn blocks<'a>(
 ) -> impl Iterator<Item = &'a mut crate::layers::Block> + 'a {
     network.parts_mut().into_iter().filter_map(|part| match part {
         PartMut::Block(block) => Some(block),
-        PartMut::Running(_) | PartMut::Standardize(_) => None,
+        PartMut::Running(_) | PartMut::Standardize(_) | PartMut::Codebook(_) => None,
     })
 }
 

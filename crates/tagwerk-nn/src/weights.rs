@@ -1,6 +1,6 @@
 //! Weights and optimizer state as safetensors files.
 //!
-//! Every weight, bias, gamma, beta, running statistic and standardization is stored under its own name and shape
+//! Every weight, bias, gamma, beta, running statistic, standardization and codebook is stored under its own name and shape
 //! (`phi.0.weight [3, 100]`), readable by any safetensors library. Reading checks names and shapes both ways.
 
 use crate::error::NnError;
@@ -40,6 +40,10 @@ fn collect(network: &(impl Parts + ?Sized)) -> Vec<Named> {
                 for (what, values) in ["center", "scale"].into_iter().zip(layer.values()) {
                     tensors.push((format!("{}.{what}", layer.name()), vec![values.len()], values.to_vec()));
                 }
+            }
+            Part::Codebook(book) => {
+                let codes = book.codes();
+                tensors.push((format!("{}.codes", book.name()), vec![codes.len()], codes.to_vec()));
             }
         }
     }
@@ -189,6 +193,10 @@ pub fn apply(network: &mut (impl Parts + ?Sized), Checked(mut found): Checked) {
             PartMut::Standardize(layer) => {
                 let name = layer.name().to_string();
                 layer.restore(take(format!("{name}.center")), take(format!("{name}.scale")));
+            }
+            PartMut::Codebook(book) => {
+                let name = book.name().to_string();
+                book.restore(take(format!("{name}.codes")));
             }
         }
     }

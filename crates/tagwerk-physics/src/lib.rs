@@ -16,6 +16,8 @@
 //! | declusterings in the Lund plane | [`lund_view`] | sequences and graphs |
 //! | pairs of constituents | [`pair_features_view`] | transformers |
 //!
+//! Events that are no jets but arrays (histograms, stations, particle lists, tables) have one function, [`arrays_view`].
+//!
 //! For people, and for methods that read tables, [`FeaturePlan`] makes named columns of all observables of a jet.
 //!
 //! Below them stand [`FourVector`] and a sequential [`Clusterer`] (anti-kT, Cambridge/Aachen, kT) that keeps its full
@@ -36,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod active_set;
+mod arrays_view;
 mod cluster;
 mod cluster_history;
 mod constituents;
@@ -68,6 +71,7 @@ mod tree_features;
 mod tree_view;
 mod view;
 
+pub use arrays_view::{ArrayInput, BELLE_CLASSES, BELLE_PARTICLES, Connection, Encoding, arrays_view};
 pub use cluster::{ClusterAlgorithm, Clusterer, JetDefinition, MAX_RADIUS, Recombination};
 pub use cluster_history::{ClusterHistory, ClusterStep};
 pub use constituents::{check_jets, constituents, jet_axis};

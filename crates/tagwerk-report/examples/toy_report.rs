@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let truth = Truth::new(&labels)?;
     let options = LandscapeOptions {
         dataset: "toy".to_owned(),
+        counted: "jets",
         published_test_set: false,
         bootstrap: Some(BootstrapOptions { replicas: 100, seed: 1 }),
     };
@@ -142,5 +143,6 @@ fn course(epoch: usize, seed: u64, separation: f64) -> EpochRecord {
         training_loss: Some(0.6 / (t + separation) + 0.12),
         validation_loss: Some(0.6 / (t + separation) + 0.14 + 0.3 * jitter),
         validation_auc: Some(0.985 - 0.05 / t + 0.1 * jitter),
+        validation_resolution: None,
     }
 }

@@ -12,8 +12,8 @@ pub fn comparison_lines(landscape: &LandscapeResult) -> Vec<String> {
         let Some(comparison) = &tagger.comparison else { continue };
         if lines.is_empty() {
             lines.push(format!(
-                "Difference to {} on the same jets (trainings of median AUC; test-sample error, the spread over trainings comes on top):",
-                comparison.best
+                "Difference to {} on the same {} (trainings of median AUC; test-sample error, the spread over trainings comes on top):",
+                comparison.best, landscape.counted
             ));
         }
         let mut line = format!(

@@ -7,6 +7,9 @@ mod canvas;
 mod overview;
 mod pareto;
 mod placing;
+mod predictions;
+mod residuals;
+mod resolution;
 mod roc;
 mod scores;
 mod style;
@@ -14,6 +17,9 @@ mod training;
 
 pub use overview::rejection_overview;
 pub use pareto::pareto_figure;
+pub use predictions::prediction_figure;
+pub use residuals::residual_figure;
+pub use resolution::resolution_figure;
 pub use roc::roc_figure;
 pub use scores::score_figure;
 pub use training::training_figure;
@@ -31,4 +37,15 @@ pub struct Figure {
     pub svg: String,
     /// The plotted numbers.
     pub csv: String,
+}
+
+impl Figure {
+    /// Its files: path relative to the report's folder, and contents.
+    pub(crate) fn files(&self) -> [(std::path::PathBuf, String); 2] {
+        let stem = std::path::PathBuf::from("figures").join(crate::escape::file_stem(&self.name));
+        [
+            (stem.with_extension("svg"), self.svg.clone()),
+            (stem.with_extension("csv"), self.csv.clone()),
+        ]
+    }
 }

@@ -28,26 +28,25 @@ pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
         sections.push(("provenance", "Configuration and provenance", facts(&input.provenance)));
     }
     if !input.commands.is_empty() {
-        let commands: Vec<String> = input.commands.iter().map(|c| html(c)).collect();
-        sections.push((
-            "reproduce",
-            "How to reproduce",
-            format!("<pre><code>{}</code></pre>\n", commands.join("\n")),
-        ));
+        sections.push(("reproduce", "How to reproduce", reproduce(&input.commands)));
     }
+    document(&input.title, &summary(&input.landscape), &sections)
+}
 
-    let title = html(&input.title);
+/// A page of sections (anchor, heading, body) under a title and a sentence.
+pub(crate) fn document(title: &str, summary: &str, sections: &[(&str, &str, String)]) -> String {
+    let title = html(title);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{title}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"summary\">{}</p>\n<nav aria-label=\"Sections\"><ul>\n",
-        html(&summary(&input.landscape))
+        html(summary)
     );
-    for (id, heading, _) in &sections {
+    for (id, heading, _) in sections {
         out.push_str(&format!("<li><a href=\"#{id}\">{}</a></li>\n", html(heading)));
     }
     out.push_str("</ul></nav>\n</header>\n<main>\n");
-    for (id, heading, body) in &sections {
+    for (id, heading, body) in sections {
         out.push_str(&format!(
             "<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n",
             html(heading)
@@ -57,9 +56,18 @@ pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
     out
 }
 
+/// Commands as they are typed.
+pub(crate) fn reproduce(commands: &[String]) -> String {
+    let commands: Vec<String> = commands.iter().map(|c| html(c)).collect();
+    format!("<pre><code>{}</code></pre>\n", commands.join("\n"))
+}
+
 /// Anchors of the figures are fixed words, never text from outside.
-fn figure_id(figure: &Figure) -> &'static str {
+pub(crate) fn figure_id(figure: &Figure) -> &'static str {
     match figure.name.as_str() {
+        "predictions" => "predictions",
+        "residuals" => "residuals",
+        "resolution" => "resolution",
         "roc" => "roc",
         "pareto" => "pareto",
         "scores" => "scores",
@@ -68,7 +76,7 @@ fn figure_id(figure: &Figure) -> &'static str {
     }
 }
 
-fn embedded(figure: &Figure) -> String {
+pub(crate) fn embedded(figure: &Figure) -> String {
     format!(
         "<figure>\n{}<figcaption>{} Numbers: figures/{}.csv.</figcaption>\n</figure>\n",
         figure.svg,
@@ -111,7 +119,7 @@ fn table(landscape: &LandscapeResult) -> String {
     out
 }
 
-fn list(lines: &[String]) -> String {
+pub(crate) fn list(lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
@@ -167,7 +175,7 @@ fn trainings(landscape: &LandscapeResult) -> String {
     out
 }
 
-fn facts(facts: &[(String, String)]) -> String {
+pub(crate) fn facts(facts: &[(String, String)]) -> String {
     let mut out = String::from("<div class=\"wide\"><table class=\"facts\">\n<tbody>\n");
     for (what, value) in facts {
         out.push_str(&format!(

@@ -16,6 +16,9 @@
 //! [`table_text`] and [`advice_text`] are what a terminal shows. The advice is in no table file: the same scores give the same
 //! tables, times are of a machine and an hour.
 //!
+//! [`write_regression_report`] does the same for predictions of a number: the table has resolution, bias and mean squared error, the
+//! figures are predicted against true values, residuals, and the resolution in bins of the target.
+//!
 //! # Why so
 //!
 //! A comparison is judged by its errors, so each rejection carries two (trainings, test sample), the published line stands directly
@@ -39,15 +42,23 @@ mod histogram;
 mod html;
 mod input;
 mod number;
+mod regression;
 mod table;
 mod write;
 
 pub use advice::{advice_lines, advice_text};
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
-pub use figure::{Figure, pareto_figure, rejection_overview, roc_figure, score_figure, training_figure};
+pub use figure::{
+    Figure, pareto_figure, prediction_figure, rejection_overview, residual_figure, resolution_figure, roc_figure,
+    score_figure, training_figure,
+};
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
 pub use input::{CURVE_POINTS, EpochRecord, History, ReportInput, TaggerCurves};
+pub use regression::{
+    POINTS, PredictionCurves, RegressionReport, RegressionReportInput, TARGET_BINS, regression_csv, regression_latex,
+    regression_markdown, regression_text, regression_trainings_csv, write_regression_report,
+};
 pub use table::{footnotes, table_csv, table_latex, table_markdown, table_text, trainings_csv};
 pub use write::{Report, write_report};

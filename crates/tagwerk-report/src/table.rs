@@ -131,7 +131,7 @@ pub(crate) fn rejection(column: &RejectionColumn) -> Cell {
     }
 }
 
-fn number(value: f64, spread: Option<f64>, test_error: Option<f64>, fallback: usize) -> Cell {
+pub(crate) fn number(value: f64, spread: Option<f64>, test_error: Option<f64>, fallback: usize) -> Cell {
     let given: Vec<f64> = spread.into_iter().chain(test_error).collect();
     let (value, mut errors) = rounded(value, &given, fallback);
     let test_error = test_error.and_then(|_| errors.pop());

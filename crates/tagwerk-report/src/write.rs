@@ -10,6 +10,18 @@ use crate::html;
 use crate::input::ReportInput;
 use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
 
+/// Names of all figures.
+const STEMS: [&str; 8] = [
+    "roc",
+    "rejection",
+    "pareto",
+    "scores",
+    "training",
+    "predictions",
+    "residuals",
+    "resolution",
+];
+
 /// A report in memory: its page and its files.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -51,9 +63,7 @@ impl Report {
             ("trainings.csv".into(), trainings_csv(landscape)),
         ];
         for figure in &figures {
-            let stem = PathBuf::from("figures").join(crate::escape::file_stem(&figure.name));
-            files.push((stem.with_extension("svg"), figure.svg.clone()));
-            files.push((stem.with_extension("csv"), figure.csv.clone()));
+            files.extend(figure.files());
         }
         files.push(("report.html".into(), html.clone()));
         Ok(Self {
@@ -69,29 +79,34 @@ impl Report {
     /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes last, so that
     /// its presence says that the rest is there. Figures of an earlier report that this one does not have are removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let figures = folder.join("figures");
-        fs::create_dir_all(&figures).map_err(|source| ReportError::Write {
-            path: figures.clone(),
-            source,
-        })?;
-        for stem in ["roc", "rejection", "pareto", "scores", "training"] {
-            if !self.figures.iter().any(|f| f.name == stem) {
-                for extension in ["svg", "csv"] {
-                    let path = figures.join(stem).with_extension(extension);
-                    match fs::remove_file(&path) {
-                        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(ReportError::Write { path, source });
-                        }
-                        _ => {}
+        write_files(folder, &self.figures, &self.files)
+    }
+}
+
+/// Writes files of a report, `report.html` last, and removes figures of an earlier one that are not among `figures`.
+pub(crate) fn write_files(folder: &Path, figures: &[Figure], files: &[(PathBuf, String)]) -> Result<()> {
+    let place = folder.join("figures");
+    fs::create_dir_all(&place).map_err(|source| ReportError::Write {
+        path: place.clone(),
+        source,
+    })?;
+    for stem in STEMS {
+        if !figures.iter().any(|f| f.name == stem) {
+            for extension in ["svg", "csv"] {
+                let path = place.join(stem).with_extension(extension);
+                match fs::remove_file(&path) {
+                    Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(ReportError::Write { path, source });
                     }
+                    _ => {}
                 }
             }
         }
-        for (name, contents) in &self.files {
-            replace(&folder.join(name), contents.as_bytes())?;
-        }
-        Ok(())
     }
+    for (name, contents) in files {
+        replace(&folder.join(name), contents.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Makes the report of `input` and writes it under `folder`; returns the path of the page.

@@ -145,6 +145,7 @@ fn empty_and_tiny_inputs_make_a_page() {
     let truth = Truth::new(&[1, 0]).unwrap();
     let options = LandscapeOptions {
         dataset: "two jets".to_owned(),
+        counted: "jets",
         published_test_set: true,
         bootstrap: None,
     };

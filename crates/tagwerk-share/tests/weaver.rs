@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tagwerk_data::{ParquetFile, Part, Plan, Source, Split};
 use tagwerk_share::{ImportOptions, ShareError, import, inspect};
 use tagwerk_taggers::{Context, DataConfig, resume, score};
-use tagwerk_train::{RunFolder, TrainError};
+use tagwerk_train::{RunFolder, Scored, TrainError};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -45,7 +45,10 @@ fn log_odds(run: &Path) -> Vec<f32> {
     let table = score(run, Some(&data), Part::Test, &Context::cpu(2), &mut ())
         .unwrap()
         .unwrap();
-    table.log_odds
+    match table {
+        Scored::Classes(table) => table.log_odds,
+        Scored::Values(_) => panic!("an imported tagger predicts a number"),
+    }
 }
 
 fn options(signal: &str, background: &str) -> ImportOptions {

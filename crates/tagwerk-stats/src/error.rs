@@ -72,6 +72,9 @@ pub enum StatsError {
         /// The tagger or file group.
         what: String,
     },
+    /// A sample without events.
+    #[error("the test sample has no events: at least one is needed")]
+    NoEvents,
     /// Two taggers of one name in one table.
     #[error("the tagger {name:?} is in the table already")]
     DuplicateTagger {

@@ -155,6 +155,9 @@ pub struct TaggerResult {
 pub struct LandscapeResult {
     /// Name of the data set.
     pub dataset: String,
+    /// What its rows are called: `jets`, or `events`. In JSON only where they are no jets.
+    #[serde(default = "jets", skip_serializing_if = "are_jets")]
+    pub counted: String,
     /// Rows of the test sample.
     pub test_rows: usize,
     /// Signal jets among them.
@@ -180,11 +183,21 @@ pub struct LandscapeResult {
     pub advice: Advice,
 }
 
+fn jets() -> String {
+    "jets".to_owned()
+}
+
+fn are_jets(counted: &str) -> bool {
+    counted == "jets"
+}
+
 /// Facts about the table that no score tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LandscapeOptions {
     /// Name of the data set.
     pub dataset: String,
+    /// What its rows are called: `jets`, or `events`.
+    pub counted: &'static str,
     /// Whether the test sample is the one of the published numbers.
     pub published_test_set: bool,
     /// Paired bootstrap of the rejection differences; `None` leaves them out.
@@ -353,6 +366,7 @@ impl<'t> Landscape<'t> {
         Ok(LandscapeResult {
             advice,
             dataset: self.options.dataset,
+            counted: self.options.counted.to_owned(),
             test_rows: self.truth.rows(),
             n_signal: self.truth.n_signal(),
             n_background: self.truth.n_background(),

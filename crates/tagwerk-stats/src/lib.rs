@@ -17,6 +17,9 @@
 //! # Ok::<(), tagwerk_stats::StatsError>(())
 //! ```
 //!
+//! Predictions of a real number become a [`RegressionEvaluation`] or a [`RegressionTable`]: mean squared error, bias,
+//! resolution.
+//!
 //! # Why so
 //!
 //! **Two errors, never one.** The spread over trainings says what another training would give; the test-sample error says what other
@@ -52,6 +55,8 @@ mod landscape;
 mod pareto;
 mod published;
 mod ranked;
+mod regression;
+mod regression_table;
 mod rejection;
 mod roc;
 mod scan;
@@ -78,6 +83,14 @@ pub use landscape::{
 };
 pub use pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
 pub use published::{Published, PublishedValue};
+pub use regression::{
+    RegressionBin, RegressionEvaluation, ResolutionDifference, evaluate_regression, regression_bins,
+    resolution_difference,
+};
+pub use regression_table::{
+    RegressionColumn, RegressionComparison, RegressionLandscape, RegressionRow, RegressionTable, RegressionTraining,
+    RegressionTrainingResult,
+};
 pub use rejection::{Rejection, limit_of_none, rejection_test_error};
 pub use roc::{Roc, RocCurve};
 pub use score::Score;

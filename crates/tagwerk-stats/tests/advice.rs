@@ -50,6 +50,7 @@ fn result(taggers: &[Tagger], bootstrap: bool) -> LandscapeResult {
         });
     let options = LandscapeOptions {
         dataset: "hand".to_owned(),
+        counted: "jets",
         published_test_set: false,
         bootstrap: bootstrap.then_some(BootstrapOptions { replicas: 100, seed: 1 }),
     };

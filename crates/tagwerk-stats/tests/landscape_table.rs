@@ -17,6 +17,7 @@ const PUBLISHED: Published = Published {
 fn options(bootstrap: bool) -> LandscapeOptions {
     LandscapeOptions {
         dataset: "toy".to_owned(),
+        counted: "jets",
         published_test_set: false,
         bootstrap: bootstrap.then_some(BootstrapOptions { replicas: 20, seed: 7 }),
     }

@@ -284,6 +284,10 @@ impl Tagger for ChebNetConfig {
         n * rows + (self.last() * self.hidden + self.hidden) as f64
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))

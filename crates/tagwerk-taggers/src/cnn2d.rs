@@ -408,6 +408,10 @@ impl Tagger for Cnn2dConfig {
         (specs.iter().map(ConvSpec::multiply_adds).sum::<usize>() + dense) as f64
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let input = Input::new(&[1, self.pixels, self.pixels]);
         let network = self.network(&input, training.seed, device)?;

@@ -164,6 +164,10 @@ impl Tagger for FcnConfig {
         widths.windows(2).map(|w| (w[0] * w[1]) as f64).sum()
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))
@@ -173,6 +177,10 @@ impl Tagger for FcnConfig {
 impl General for FcnConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
         Ok(Box::new(self.init(input.numbers(), seed, device)?))
+    }
+
+    fn reads_vectors(&self) -> bool {
+        true
     }
 }
 

@@ -331,6 +331,10 @@ impl Tagger for GcnConfig {
         constituents.min(self.max_constituents as f64) * (sum(nodes) + edges as f64) + sum(head)
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))
@@ -341,6 +345,10 @@ impl General for GcnConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
         let ([nodes, features], graph) = input.nodes(NAME)?;
         Ok(Box::new(self.init(nodes, features, graph, seed, device)?))
+    }
+
+    fn reads_identities(&self) -> bool {
+        self.embedding.is_some()
     }
 }
 

@@ -312,6 +312,10 @@ impl Tagger for GraphNetConfig {
         n * (sum(nodes) + edges as f64) + sum(head)
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))
@@ -349,7 +353,7 @@ mod tests {
                 .iter()
                 .map(|part| match part {
                     Part::Running(running) => running.statistics().iter().map(|s| 2 * s.mean.len()).sum(),
-                    Part::Block(_) | Part::Standardize(_) => 0,
+                    Part::Block(_) | Part::Standardize(_) | Part::Codebook(_) => 0,
                 })
                 .sum();
             assert_eq!(statistics, 5120);

@@ -18,6 +18,9 @@
 //!
 //! # What it costs
 //!
+//! Events that are no jets but arrays are read by the taggers of any shape ([`General`]): what is fitted on the training
+//! events and applied to each batch stands around their networks, not in them.
+//!
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
 
@@ -33,6 +36,7 @@ mod data_config;
 mod discriminant;
 mod efn;
 mod efp;
+mod encoder;
 mod error;
 mod fcn;
 mod gcn;
@@ -50,6 +54,7 @@ mod lstm_resnet;
 mod memory;
 mod network;
 mod nsubjettiness;
+mod on_arrays;
 mod part;
 mod particlenet;
 mod pcnn;
@@ -79,21 +84,22 @@ pub use goat::{Goat, GoatConfig};
 pub use graph::Graph;
 pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
-    Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
+    Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, LandscapeTable, TaggerChoice,
+    landscape,
 };
 pub use lbn::{Lbn, LbnConfig, LbnPair, LbnSingle};
 pub use lda::LdaConfig;
 pub use lola::{Lola, LolaConfig};
 pub use lorentznet::{LorentzNet, LorentzNetConfig};
 pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
-pub use network::{Network, NetworkLearner};
+pub use network::{Network, NetworkLearner, Objective};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use part::{PartConfig, ParticleTransformer};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
 pub use resnext::{ResNext, ResNextConfig};
-pub use run::{RunConfig, RunResult, parameter_count, resume, score, train};
+pub use run::{Evaluated, RunConfig, RunResult, learner, parameter_count, resume, score, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;

@@ -10,8 +10,22 @@ use tagwerk_nn::{Device, Segments, Tensor, TensorData, loss, weights};
 use tagwerk_physics::{DenseView, JaggedView, View};
 use tagwerk_train::{Batch, Examples, Learner, LearnerError, OptimizerKind, TrainingConfig, Update};
 
-/// A two-class network.
-pub trait Network: Parts + Send {
+/// What the outputs of a network mean, and so how it learns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Objective {
+    /// Two logits, or the log-odds of signal; learned by cross entropy.
+    TwoClasses,
+    /// One number, counted from `center` in units of `scale`; learned by its squared error.
+    Number {
+        /// Where outputs are 0, in the target's unit.
+        center: f32,
+        /// What an output of 1 is worth, in the target's unit.
+        scale: f32,
+    },
+}
+
+/// A network of two classes, or of a number.
+pub trait Network: Parts + Send + std::fmt::Debug {
     /// Sees the training jets once before a new training: see [`Learner::prepare`]. Default: nothing.
     ///
     /// # Errors
@@ -21,11 +35,16 @@ pub trait Network: Parts + Send {
         Ok(())
     }
 
-    /// Logits of a batch.
+    /// What the outputs mean. Default: two classes.
+    fn objective(&self) -> Objective {
+        Objective::TwoClasses
+    }
+
+    /// Outputs of a batch.
     ///
     /// # Shapes
     /// - `view`: `B` jets
-    /// - returns `[B, 2]` (background, signal), or `[B, 1]`
+    /// - returns logits `[B, 2]` (background, signal), or `[B, 1]`, which that of a number has to be
     ///
     /// # Errors
     /// A view of another kind or width.
@@ -288,6 +307,16 @@ impl<N: Network> NetworkLearner<N> {
     }
 }
 
+/// The outputs, which must be one an event to be a number.
+fn one_output(outputs: Tensor<2>) -> Result<Tensor<2>, LearnerError> {
+    match outputs.dims() {
+        [_, 1] => Ok(outputs),
+        [_, n] => Err(LearnerError::new(format!(
+            "{n} outputs of a network; a regression needs one"
+        ))),
+    }
+}
+
 impl<N> NetworkLearner<N> {
     /// The network.
     pub(crate) fn network(&self) -> &N {
@@ -313,7 +342,15 @@ impl<N: Network> Learner for NetworkLearner<N> {
             .network
             .forward(&batch.view, &pass, &device)
             .map_err(LearnerError::wrap)?;
-        let loss = loss::cross_entropy(logits, &batch.labels, batch.weights.as_deref());
+        let weights = batch.weights.as_deref();
+        let (loss, unit) = match self.network.objective() {
+            Objective::TwoClasses => (loss::cross_entropy(logits, &batch.labels, weights), 1.0),
+            Objective::Number { center, scale } => {
+                let targets: Vec<f32> = batch.labels.iter().map(|&target| (target - center) / scale).collect();
+                let loss = loss::mean_squared_error(one_output(logits)?, &targets, weights);
+                (loss, f64::from(scale).powi(2))
+            }
+        };
         let gradients = loss.backward();
         let value: f32 = loss
             .inner()
@@ -325,7 +362,8 @@ impl<N: Network> Learner for NetworkLearner<N> {
                 .step(&mut self.network, gradients, update.learning_rate)
                 .map_err(LearnerError::wrap)?;
         }
-        Ok(f64::from(value))
+        // In the target's unit, as the validation's is.
+        Ok(f64::from(value) * unit)
     }
 
     fn score(&mut self, batch: &Batch) -> Result<Vec<f32>, LearnerError> {
@@ -334,7 +372,11 @@ impl<N: Network> Learner for NetworkLearner<N> {
             .network
             .forward(&batch.view, &Pass::Scoring, &device)
             .map_err(LearnerError::wrap)?;
-        loss::log_odds(logits)
+        let scores = match self.network.objective() {
+            Objective::TwoClasses => loss::log_odds(logits),
+            Objective::Number { center, scale } => loss::log_odds(one_output(logits)?) * scale + center,
+        };
+        scores
             .into_data()
             .convert::<f32>()
             .try_into_vec()

@@ -10,13 +10,14 @@ use crate::efp::{Efp, EfpConfig};
 use crate::error::TaggerError;
 use crate::fcn::FcnConfig;
 use crate::gcn::GcnConfig;
-use crate::general::General;
+use crate::general::{General, Input};
 use crate::goat::GoatConfig;
 use crate::graphnet::GraphNetConfig;
 use crate::lbn::LbnConfig;
 use crate::lda::LdaConfig;
 use crate::lola::LolaConfig;
 use crate::lorentznet::LorentzNetConfig;
+use crate::lstm_resnet::LstmResNetConfig;
 use crate::nsubjettiness::NsubjettinessConfig;
 use crate::part::PartConfig;
 use crate::particlenet::{ParticleNetConfig, ParticleNetLiteConfig};
@@ -29,6 +30,7 @@ use crate::topodnn::TopoDnnConfig;
 use crate::treenin::TreeNinConfig;
 use serde::Serialize;
 use tagwerk_nn::Device;
+use tagwerk_nn::layers::Parts;
 use tagwerk_stats::Published;
 
 type Build = fn(&toml::Table) -> Result<Box<dyn Tagger>, TaggerError>;
@@ -85,7 +87,12 @@ const GENERAL: &[(&str, BuildGeneral)] = &[
     ("chebnet", |t| Ok(Box::new(config_of::<ChebNetConfig>("chebnet", t)?))),
 ];
 
-/// The names of all taggers.
+/// Name and constructor of each tagger of any shape that reads no jets; it comes after all others.
+const ON_ARRAYS: &[(&str, BuildGeneral)] = &[("lstm-resnet", |t| {
+    Ok(Box::new(config_of::<LstmResNetConfig>("lstm-resnet", t)?))
+})];
+
+/// The names of all taggers that read jets.
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().map(|(name, _)| *name).chain(general_names())
 }
@@ -95,16 +102,21 @@ pub fn general_names() -> impl Iterator<Item = &'static str> {
     GENERAL.iter().map(|(name, _)| *name)
 }
 
+/// The names of the taggers that read events that are arrays: those of any shape, and those that read nothing else.
+pub fn array_names() -> impl Iterator<Item = &'static str> {
+    general_names().chain(ON_ARRAYS.iter().map(|(name, _)| *name))
+}
+
 /// A tagger that reads examples of any shape, by name, with settings.
 ///
 /// # Errors
-/// As [`tagger`]; of known names only those of [`general_names`].
+/// As [`tagger`]; of known names only those of [`array_names`].
 pub fn general(name: &str, settings: &toml::Table) -> Result<Box<dyn General>, TaggerError> {
-    match GENERAL.iter().find(|(known, _)| *known == name) {
+    match GENERAL.iter().chain(ON_ARRAYS).find(|(known, _)| *known == name) {
         Some((_, build)) => build(settings),
         None => Err(TaggerError::UnknownTagger {
             name: name.to_string(),
-            known: general_names().collect::<Vec<_>>().join(", "),
+            known: array_names().collect::<Vec<_>>().join(", "),
         }),
     }
 }
@@ -114,10 +126,11 @@ pub fn general(name: &str, settings: &toml::Table) -> Result<Box<dyn General>, T
 /// # Errors
 /// An unknown name, with the known ones; an unknown setting, by its key.
 pub fn tagger(name: &str, settings: &toml::Table) -> Result<Box<dyn Tagger>, TaggerError> {
-    if general_names().any(|known| known == name) {
+    if array_names().any(|known| known == name) {
         return Ok(general(name, settings)?);
     }
-    let known = || names().collect::<Vec<_>>().join(", ");
+    let on_arrays = ON_ARRAYS.iter().map(|(name, _)| *name);
+    let known = || names().chain(on_arrays.clone()).collect::<Vec<_>>().join(", ");
     let (_, build) = REGISTRY
         .iter()
         .find(|(known, _)| *known == name)
@@ -142,23 +155,33 @@ pub struct Listing {
     pub published: Published,
 }
 
-/// All taggers with their parameters counted on a fresh network.
+/// All taggers with their parameters counted on a fresh network: on jets, or on the data set that they were made for.
 ///
 /// # Errors
 /// None unless a default is broken.
 pub fn list() -> Result<Vec<Listing>, TaggerError> {
-    names()
-        .map(|name| {
-            let tagger = tagger(name, &toml::Table::new())?;
-            let learner = tagger.learner(&tagger.training(), &Device::flex())?;
-            Ok(Listing {
-                name: name.to_string(),
-                view: tagger.view_kind().to_string(),
-                parameters: learner.parameter_count(),
-                published: tagger.published(),
-            })
-        })
-        .collect()
+    /// Stations of Airshower.
+    const STATIONS: [usize; 3] = [81, 9, 9];
+    let device = Device::flex();
+    let listing = |tagger: &dyn Tagger, parameters: usize| Listing {
+        name: tagger.name().to_string(),
+        view: tagger.view_kind().to_string(),
+        parameters,
+        published: tagger.published(),
+    };
+    let of_jets = names().map(|name| {
+        let tagger = tagger(name, &toml::Table::new())?;
+        let learner = tagger.learner(&tagger.training(), &device)?;
+        let mut told = listing(tagger.as_ref(), learner.parameter_count());
+        told.name = name.to_string();
+        Ok(told)
+    });
+    let of_arrays = ON_ARRAYS.iter().map(|(_, build)| {
+        let tagger = build(&toml::Table::new())?;
+        let network = tagger.network(&Input::new(&STATIONS), 0, &device)?;
+        Ok(listing(&*tagger, network.parameter_count()))
+    });
+    of_jets.chain(of_arrays).collect()
 }
 
 #[cfg(test)]
@@ -195,6 +218,7 @@ mod tests {
             ("gcn", 133_249),
             ("graphnet", 876_289),
             ("chebnet", 233_025),
+            ("lstm-resnet", 1_869_881),
         ];
         let found: Vec<(String, usize)> = list().unwrap().into_iter().map(|l| (l.name, l.parameters)).collect();
         assert_eq!(found, expected.map(|(name, n)| (name.to_string(), n)));

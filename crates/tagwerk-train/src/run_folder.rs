@@ -23,6 +23,7 @@ use crate::observer::CheckpointKind;
 use crate::provenance::Provenance;
 use crate::run_lock::RunLock;
 use crate::scores::ScoreTable;
+use crate::scoring::Scored;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -247,6 +248,14 @@ impl RunFolder {
     /// When the run is not finished or the file is damaged.
     pub fn scores(&self, part: &str) -> Result<ScoreTable> {
         ScoreTable::read(&self.scores_path(part))
+    }
+
+    /// The scores or predictions of `part`, whichever the run's task has.
+    ///
+    /// # Errors
+    /// When there are none or the file is damaged.
+    pub fn scored(&self, part: &str) -> Result<Scored> {
+        Scored::read(&self.scores_path(part))
     }
 
     /// Path of the scores of `part`: `scores.parquet` for `test`, `scores-PART.parquet` for others.

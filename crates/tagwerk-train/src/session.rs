@@ -18,7 +18,7 @@ use crate::metric::Metric;
 use crate::observer::{CheckpointKind, StepReport};
 use crate::provenance::resident_bytes;
 use crate::run_folder::RunState;
-use crate::scoring::{figures, score_at};
+use crate::scoring::{epoch_figures, score_at};
 use crate::trainer::{Outcome, Sets, Summary, Trainer};
 use std::sync::atomic::Ordering;
 use tagwerk_stats::ScoringTime;
@@ -212,7 +212,7 @@ impl<'a> Session<'_, 'a> {
         let Some(table) = scored else { return Ok(None) };
         let mut wanted: Vec<Metric> = vec![config.best];
         wanted.extend(config.early_stopping.as_ref().map(|rule| rule.metric));
-        let figures = figures(&table, "validation", &wanted)?;
+        let figures = epoch_figures(&table, "validation", &wanted)?;
         let now = self.count_time(false);
         let p = &self.progress;
         Ok(Some(EpochMetrics {
@@ -222,6 +222,8 @@ impl<'a> Session<'_, 'a> {
             val_loss: figures.loss,
             val_auc: figures.auc,
             val_accuracy: figures.accuracy,
+            val_bias: figures.bias,
+            val_resolution: figures.resolution,
             val_rejection: figures.rejection,
             learning_rate: p.learning_rate,
             seconds: p.epoch_seconds,

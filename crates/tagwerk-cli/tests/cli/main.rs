@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod arrays;
 mod catalogue;
 mod damaged;
 mod evaluate;

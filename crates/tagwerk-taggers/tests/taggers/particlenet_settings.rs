@@ -94,7 +94,7 @@ fn settings_that_are_off_are_in_no_configuration() {
         .settings()
         .unwrap();
     let keys: Vec<&str> = settings.keys().map(String::as_str).collect();
-    assert_eq!(keys, ["blocks", "hidden", "dropout", "max_constituents"]);
+    assert_eq!(keys, ["blocks", "dropout", "hidden", "max_constituents"]);
 }
 
 fn weights(learner: &dyn Learner) -> BTreeMap<String, Values> {
@@ -153,14 +153,18 @@ fn the_gradient_with_fusion_and_zeros_agrees_with_finite_differences() {
             }
             weights
         };
-        // A step along the gradient that changes the loss by about a hundredth.
         shifted(0.0, &mut square);
-        let step = 5e-3 / square;
+        assert!(square > 1e-8, "{part} has no gradient");
         let (mut unused, high) = (0.0, |by: f64, s: &mut f64| {
             loss(tagger.as_ref(), &shifted(by, s), &batch)
         });
-        let slope = (high(step, &mut unused) - high(-step, &mut unused)) / (2.0 * step);
-        assert!(square > 1e-8, "{part} has no gradient");
-        assert!((slope / square - 1.0).abs() < 0.03, "{part}: {slope} for {square}");
+        // Steps along the gradient that change the loss by about a hundredth and less. The later blocks choose their
+        // neighbors by features: where a longer step crosses a choice, a shorter one must do.
+        let slopes = [5e-3, 1e-3, 2e-4].map(|change| {
+            let step = change / square;
+            (high(step, &mut unused) - high(-step, &mut unused)) / (2.0 * step)
+        });
+        let near = |slope: &f64| (slope / square - 1.0).abs() < 0.03;
+        assert!(slopes.iter().any(near), "{part}: {slopes:?} for {square}");
     }
 }
