@@ -42,9 +42,9 @@ pub struct LbnConfig {
     pub constituents: usize,
     /// Particles, and rest frames, M. Default: 50.
     pub particles: usize,
-    /// Features of each boosted particle. Default: [e, pt, eta, phi].
+    /// Features of each boosted particle. Default: `e`, `pt`, `eta`, `phi`.
     pub singles: Vec<LbnSingle>,
-    /// Features of each pair of boosted particles. Default: [cos].
+    /// Features of each pair of boosted particles. Default: `cos`.
     pub pairs: Vec<LbnPair>,
     /// Widths of the dense layers. Default: four of 300.
     pub hidden: Vec<usize>,

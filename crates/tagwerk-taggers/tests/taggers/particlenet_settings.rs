@@ -160,7 +160,7 @@ fn the_gradient_with_fusion_and_zeros_agrees_with_finite_differences() {
         });
         // Steps along the gradient that change the loss by about a hundredth and less. The later blocks choose their
         // neighbors by features: where a longer step crosses a choice, a shorter one must do.
-        let slopes = [5e-3, 1e-3, 2e-4].map(|change| {
+        let slopes = [5e-3, 2e-4, 4e-5, 1e-5].map(|change| {
             let step = change / square;
             (high(step, &mut unused) - high(-step, &mut unused)) / (2.0 * step)
         });
