@@ -126,7 +126,8 @@ pub enum Command {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// `sample` (built in), a name of `tagwerk data list`, or the path of a file or folder of jets, or of a table or arrays
+    /// `sample` (built in), a name of `tagwerk data list`, or the path of a file or folder of jets, or of a table or
+    /// arrays
     #[arg(long, value_name = "D")]
     pub data: Option<String>,
     /// Folder with the files, or the file, of a data set named by --data [default: data/NAME, if it is there]
@@ -201,8 +202,8 @@ impl WhichJets {
     }
 }
 
-/// Where `tagwerk data fetch NAME` puts a data set of the catalogue, or where one would put a file that it cannot fetch,
-/// if it is there.
+/// Where `tagwerk data fetch NAME` puts a data set of the catalogue, or where one would put a file that it cannot
+/// fetch, if it is there.
 pub fn usual_folder(source: &str) -> Option<PathBuf> {
     let folder = PathBuf::from("data").join(source);
     let there = CATALOGUE

@@ -1,10 +1,11 @@
 //! A data set of arrays: a file, what its arrays are, and which events train, validate and test.
 //!
-//! Three kinds of file. **NPZ** as pd4ml has it (arXiv:2107.00656): `X_train_0`, `X_train_1`, .. and `y_train`, `X_test_0`,
-//! .. and `y_test`; an array whose first axis is not the number of events belongs to the whole. Someone's own may have one
-//! part: `X_0` (or `X`), .. and `y`. **Text**: a line an event, with commas, tabs, semicolons or blanks, gzipped or not.
-//! **HDF5** of images, a data set a class. Events are held in memory, not streamed: the largest published set, 100,000 air
-//! showers, takes 2.6 GB.
+//! Three kinds of file. **NPZ** as pd4ml has it (arXiv:2107.00656): `X_train_0`, `X_train_1`, .. and `y_train`,
+//! `X_test_0`, .. and `y_test`; an array whose first axis is not the number of events belongs to the whole. Someone's
+//! own may have one part: `X_0` (or `X`), .. and `y`. **Text**: a line an event, with commas, tabs, semicolons or
+//! blanks, gzipped or not.
+//! **HDF5** of images, a data set a class. Events are held in memory, not streamed: the largest published set, 100,000
+//! air showers, takes 2.6 GB.
 
 mod images;
 mod npz;

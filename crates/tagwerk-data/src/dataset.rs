@@ -181,7 +181,8 @@ impl Inner {
             .sum()
     }
 
-    /// Bytes and number of up to 80 jets from `row` on; `None` if they cannot be read (whoever loads them will say why).
+    /// Bytes and number of up to 80 jets from `row` on; `None` if they cannot be read (whoever loads them will say
+    /// why).
     fn look(&self, file: usize, row: u64) -> Option<(u64, u64)> {
         let data = &self.files[file];
         let end = (row + 80).min(data.source.row_count());

@@ -4,11 +4,11 @@
 //!
 //! A file is a [`Source`]: a schema, a number of rows, and Arrow record batches on demand, for chosen columns and row
 //! ranges and within a byte budget. Readers exist for Parquet ([`ParquetFile`]), the reference top-tagging files
-//! ([`PandasTable`], HDF5) and NumPy arrays ([`NumpyArrays`]); one contract test holds them all. [`JetColumns`] knows the
-//! spellings of jets in columns and turns batches into [`Jets`], a jagged table without padding. A [`JetDataset`] is
-//! files plus a [`Split`]: it loads a part into memory on all cores, or streams it in the order of an epoch
-//! ([`JetStream`]). The [`CATALOGUE`] knows data sets by name, [`fetch`] downloads them, [`convert`] writes the canonical
-//! Parquet columns, [`inspect`] says what is in a file.
+//! ([`PandasTable`], HDF5) and NumPy arrays ([`NumpyArrays`]); one contract test holds them all. [`JetColumns`] knows
+//! the spellings of jets in columns and turns batches into [`Jets`], a jagged table without padding. A [`JetDataset`]
+//! is files plus a [`Split`]: it loads a part into memory on all cores, or streams it in the order of an epoch
+//! ([`JetStream`]). The [`CATALOGUE`] knows data sets by name, [`fetch`] downloads them, [`convert`] writes the
+//! canonical Parquet columns, [`inspect`] says what is in a file.
 //!
 //! # Why so
 //!

@@ -51,8 +51,8 @@ pub fn exponential(rng: &mut impl Rng) -> f64 {
     -(1.0 - uniform(rng)).ln()
 }
 
-/// A Poisson number. From a mean of 64 on it is a rounded normal number, whose skewness is off by an eighth of a standard
-/// deviation at most. A mean that is not above 0 gives 0.
+/// A Poisson number. From a mean of 64 on it is a rounded normal number, whose skewness is off by an eighth of a
+/// standard deviation at most. A mean that is not above 0 gives 0.
 pub fn poisson(rng: &mut impl Rng, mean: f64) -> u64 {
     if mean >= 64.0 {
         return (mean + mean.sqrt() * normal(rng)).round().max(0.0) as u64;

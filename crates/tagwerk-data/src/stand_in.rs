@@ -1,10 +1,10 @@
 //! Stand-ins for published data sets that can no longer be had: generated events of the same layout.
 //!
-//! The five files of pd4ml (arXiv:2107.00656) cannot be downloaded any more. For four of them a toy model makes events of
-//! the same arrays, shapes, padding and rough ranges, with classes that differ as the physics says they should, so that
-//! everything from the reader to the table can be run and algorithms compared. They are not the published events, and
-//! nothing may be compared to published numbers: the archive says `stand-in` in its comment, the data set's name does,
-//! and with it every table. (Top tagging has generated jets inside the program: `sample`.)
+//! The five files of pd4ml (arXiv:2107.00656) cannot be downloaded any more. For four of them a toy model makes events
+//! of the same arrays, shapes, padding and rough ranges, with classes that differ as the physics says they should, so
+//! that everything from the reader to the table can be run and algorithms compared. They are not the published events,
+//! and nothing may be compared to published numbers: the archive says `stand-in` in its comment, the data set's name
+//! does, and with it every table. (Top tagging has generated jets inside the program: `sample`.)
 //!
 //! An event is a function of (seed, number). The file is written in one pass an array, so memory holds a few hundred
 //! events at a time, and the same seed gives the same file, byte for byte.

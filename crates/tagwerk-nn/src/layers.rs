@@ -99,7 +99,8 @@ pub trait Parts {
     /// All parts, in the same order, to be changed.
     fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
 
-    /// Number of trained parameters. Running statistics, standardizations and codebooks are not trained and not counted.
+    /// Number of trained parameters. Running statistics, standardizations and codebooks are not trained and not
+    /// counted.
     fn parameter_count(&self) -> usize {
         self.parts()
             .iter()

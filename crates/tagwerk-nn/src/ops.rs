@@ -322,8 +322,8 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
 /// Multi-head attention of each row to the rows of its own jet.
 ///
 /// # Shapes
-/// - `qkv`: queries, keys and values side by side, `[R, 3 H D]`; `bias`: of each head and pair, `[1, sum_b H n_b^2]`, a jet's
-///   values as `[H, n, n]`, queries before keys
+/// - `qkv`: queries, keys and values side by side, `[R, 3 H D]`; `bias`: of each head and pair, `[1, sum_b H n_b^2]`, a
+///   jet's values as `[H, n, n]`, queries before keys
 /// - returns `[R, H D]`
 pub fn self_attention(
     qkv: Tensor<2>,

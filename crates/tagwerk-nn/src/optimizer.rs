@@ -17,7 +17,8 @@ pub struct AdamConfig {
     pub epsilon: f64,
     /// Weight decay. Default 0.
     pub weight_decay: f64,
-    /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default true.
+    /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default
+    /// true.
     pub decay_biases: bool,
     /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default
     /// true.
@@ -46,8 +47,8 @@ impl Default for AdamConfig {
     }
 }
 
-/// Slow weights: Zhang et al., "Lookahead Optimizer", arXiv:1907.08610. Every so many steps they move a share of the way to
-/// the fast ones, which then begin from there.
+/// Slow weights: Zhang et al., "Lookahead Optimizer", arXiv:1907.08610. Every so many steps they move a share of the
+/// way to the fast ones, which then begin from there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lookahead {
     /// Steps between moves, k.

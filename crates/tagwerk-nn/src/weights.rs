@@ -1,7 +1,7 @@
 //! Weights and optimizer state as safetensors files.
 //!
-//! Every weight, bias, gamma, beta, running statistic, standardization and codebook is stored under its own name and shape
-//! (`phi.0.weight [3, 100]`), readable by any safetensors library. Reading checks names and shapes both ways.
+//! Every weight, bias, gamma, beta, running statistic, standardization and codebook is stored under its own name and
+//! shape (`phi.0.weight [3, 100]`), readable by any safetensors library. Reading checks names and shapes both ways.
 
 use crate::error::NnError;
 use crate::layers::{Part, PartMut, Parts};

@@ -1,5 +1,5 @@
-//! The operations of transformers and of LorentzNet: fused kernels against plain operations, finite differences, and the
-//! same bits on any number of threads.
+//! The operations of transformers and of LorentzNet: fused kernels against plain operations, finite differences, and
+//! the same bits on any number of threads.
 
 #![allow(clippy::unwrap_used)]
 

@@ -2,13 +2,13 @@
 //!
 //! Each data set of pd4ml (arXiv:2107.00656) has its published preprocessing, in a file of its own below; tables and
 //! someone's own arrays have a plain one. What an event alone decides is done here, in f64. What must be taken from the
-//! training events (means, standard deviations, the list of frequent identities) is only named here, as an [`Encoding`]:
-//! a learner fits it on the training views, applies it to each batch, and keeps it with its weights. So nothing is fitted
-//! on other events, a run can be scored anywhere, and the 19,100 numbers of a Belle event (most of them zeros of a
-//! one-hot code) exist a batch at a time only.
+//! training events (means, standard deviations, the list of frequent identities) is only named here, as an
+//! [`Encoding`]: a learner fits it on the training views, applies it to each batch, and keeps it with its weights. So
+//! nothing is fitted on other events, a run can be scored anywhere, and the 19,100 numbers of a Belle event (most of
+//! them zeros of a one-hot code) exist a batch at a time only.
 //!
-//! One view serves all networks: a dense one flattens it, a convolution takes it as a picture `[C, H, W]`, a graph network
-//! as nodes `[N, F]` whose [`Connection`] is a fact of the data set.
+//! One view serves all networks: a dense one flattens it, a convolution takes it as a picture `[C, H, W]`, a graph
+//! network as nodes `[N, F]` whose [`Connection`] is a fact of the data set.
 
 mod airshower;
 mod belle;
@@ -38,14 +38,14 @@ pub enum Connection {
 pub enum Encoding {
     /// Nothing: the view is what the network sees.
     None,
-    /// Each of the `values` numbers of an event has its own mean subtracted and is divided by its own standard deviation
-    /// (of the population; by 1 where it does not vary), as scikit-learn's `StandardScaler` does.
+    /// Each of the `values` numbers of an event has its own mean subtracted and is divided by its own standard
+    /// deviation (of the population; by 1 where it does not vary), as scikit-learn's `StandardScaler` does.
     Standardize {
         /// Numbers an event.
         values: usize,
     },
-    /// `count` of the `values` numbers of an event, from `start` on, are divided by one standard deviation: that of those
-    /// that are not zero.
+    /// `count` of the `values` numbers of an event, from `start` on, are divided by one standard deviation: that of
+    /// those that are not zero.
     Scale {
         /// The first of them.
         start: usize,
@@ -55,8 +55,8 @@ pub enum Encoding {
         values: usize,
     },
     /// The identity in one channel of the rows becomes `classes` channels in its place, of which that of its rank is 1.
-    /// Ranks are by falling frequency in the training rows, equal frequencies by the smaller identity first; 0 has none,
-    /// nor have rarer ones: they are all zeros.
+    /// Ranks are by falling frequency in the training rows, equal frequencies by the smaller identity first; 0 has
+    /// none, nor have rarer ones: they are all zeros.
     Classes {
         /// Channel of the identity.
         channel: usize,
@@ -72,8 +72,8 @@ pub enum Encoding {
 pub struct ArrayInput {
     /// The data set.
     pub set: ArraySet,
-    /// Axes of one event as the network sees it, encoding applied: `[F]` numbers, `[H, W]` pixels, `[C, H, W]` pixels of
-    /// `C` channels, `[N, F]` rows of `F` features.
+    /// Axes of one event as the network sees it, encoding applied: `[F]` numbers, `[H, W]` pixels, `[C, H, W]` pixels
+    /// of `C` channels, `[N, F]` rows of `F` features.
     pub shape: Vec<usize>,
     /// What joins the rows.
     pub connection: Option<Connection>,
@@ -142,8 +142,8 @@ impl ArrayInput {
     }
 }
 
-/// The view of events, as [`ArrayInput`] of the same data set announces it, before its encoding: dense `[B, shape..]`, or
-/// jagged rows where events have different numbers of particles.
+/// The view of events, as [`ArrayInput`] of the same data set announces it, before its encoding: dense `[B, shape..]`,
+/// or jagged rows where events have different numbers of particles.
 ///
 /// # Errors
 /// [`PhysicsError::Particle`] for a Belle event with impossible identities or mothers; arrays that are missing.

@@ -16,7 +16,8 @@
 //! | declusterings in the Lund plane | [`lund_view`] | sequences and graphs |
 //! | pairs of constituents | [`pair_features_view`] | transformers |
 //!
-//! Events that are no jets but arrays (histograms, stations, particle lists, tables) have one function, [`arrays_view`].
+//! Events that are no jets but arrays (histograms, stations, particle lists, tables) have one function,
+//! [`arrays_view`].
 //!
 //! For people, and for methods that read tables, [`FeaturePlan`] makes named columns of all observables of a jet.
 //!
@@ -27,8 +28,8 @@
 //! quark jet is 1e-4 of the squared energy, and a massless particle's is pure rounding. Constituents arrive as f32
 //! and are widened before the first operation; results for networks are rounded to f32 once, at the end.
 //!
-//! **Why our own clustering.** Jets here have tens of constituents, not thousands of particles, and there are millions of
-//! them. One [`Clusterer`] a thread reuses its memory, so a jet of 60 costs its arithmetic and no allocation. The
+//! **Why our own clustering.** Jets here have tens of constituents, not thousands of particles, and there are millions
+//! of them. One [`Clusterer`] a thread reuses its memory, so a jet of 60 costs its arithmetic and no allocation. The
 //! price: O(N^2), with no tiling; whole events of 10^4 particles are not what it is for.
 //!
 //! **What it promises.** Finite input gives finite output, for empty jets and particles along the beam too. The same

@@ -49,8 +49,8 @@ pub fn pair_features_view(jets: &Jets, max_constituents: usize) -> Result<Jagged
     )
 }
 
-/// The features of [`pair_features_view`] of each unordered pair, from jagged rows that hold (E, px, py, pz) in GeV from
-/// column `first` on.
+/// The features of [`pair_features_view`] of each unordered pair, from jagged rows that hold (E, px, py, pz) in GeV
+/// from column `first` on.
 ///
 /// Half the pairs, and no jets: a network computes them for a batch when it needs them.
 ///

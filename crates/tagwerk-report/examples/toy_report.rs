@@ -1,6 +1,7 @@
 //! Writes a report of simulated taggers: `cargo run --release -p tagwerk-report --example toy_report -- FOLDER`.
 //!
-//! Scores are drawn, not learned; the published lines are those of arXiv:1902.09914 and stand there for their looks only.
+//! Scores are drawn, not learned; the published lines are those of arXiv:1902.09914 and stand there for their looks
+//! only.
 #![allow(clippy::print_stdout)]
 
 use std::path::PathBuf;

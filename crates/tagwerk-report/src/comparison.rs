@@ -4,8 +4,8 @@ use tagwerk_stats::LandscapeResult;
 
 use crate::number::{decimals_of_rejection, rounded};
 
-/// Distance of each tagger to the best in AUC and rejection, with the error of the difference on the common jets: a heading, then
-/// one line a tagger. Empty when there is nothing to compare.
+/// Distance of each tagger to the best in AUC and rejection, with the error of the difference on the common jets: a
+/// heading, then one line a tagger. Empty when there is nothing to compare.
 pub fn comparison_lines(landscape: &LandscapeResult) -> Vec<String> {
     let mut lines = Vec::new();
     for tagger in &landscape.taggers {

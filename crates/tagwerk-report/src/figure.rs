@@ -1,7 +1,7 @@
 //! Figures: SVG for the eye, and the plotted numbers beside it as CSV for everything else.
 //!
-//! Every figure has axes with units or definitions, its legend outside the data, and lines that differ in dash and marker, not in
-//! color alone, so that a print in grey reads as well.
+//! Every figure has axes with units or definitions, its legend outside the data, and lines that differ in dash and
+//! marker, not in color alone, so that a print in grey reads as well.
 
 mod canvas;
 mod overview;

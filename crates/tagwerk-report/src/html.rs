@@ -1,4 +1,5 @@
-//! One self-contained page: no script, no external font, picture or style, so that it can be mailed, archived and printed.
+//! One self-contained page: no script, no external font, picture or style, so that it can be mailed, archived and
+//! printed.
 
 use tagwerk_stats::LandscapeResult;
 

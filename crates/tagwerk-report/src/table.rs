@@ -1,7 +1,7 @@
 //! The landscape table: one model, four renderings.
 //!
-//! Every measured row is followed by the published one, so that the eye compares down a column. Rejections carry two errors, in this
-//! order everywhere: the spread over trainings (or ensembles), then the test-sample error.
+//! Every measured row is followed by the published one, so that the eye compares down a column. Rejections carry two
+//! errors, in this order everywhere: the spread over trainings (or ensembles), then the test-sample error.
 
 mod csv;
 mod footnote;

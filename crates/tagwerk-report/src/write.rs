@@ -76,8 +76,9 @@ impl Report {
 
     /// Writes all files under `folder`, which is made when it is not there.
     ///
-    /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes last, so that
-    /// its presence says that the rest is there. Figures of an earlier report that this one does not have are removed.
+    /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes
+    /// last, so that its presence says that the rest is there. Figures of an earlier report that this one does not have
+    /// are removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
         write_files(folder, &self.figures, &self.files)
     }

@@ -119,8 +119,8 @@ pub fn inspect(weights: &Path, preprocess: Option<&Path>) -> Result<Inspection> 
 /// Makes a run folder of a file of weights. Nothing is left where it fails.
 ///
 /// # Errors
-/// A file that is no state dict, or one of another network; features that jets do not have; classes that are not there or
-/// were not chosen; a folder that is taken.
+/// A file that is no state dict, or one of another network; features that jets do not have; classes that are not there
+/// or were not chosen; a folder that is taken.
 pub fn import(weights: &Path, run: &Path, options: &ImportOptions, context: &Context) -> Result<Imported> {
     let tagger = options.tagger.as_deref().unwrap_or(TAGGERS[0]);
     if !TAGGERS.contains(&tagger) {

@@ -1,8 +1,8 @@
 //! PyTorch's files: a state dict as `torch.save` writes it since PyTorch 1.6.
 //!
-//! Such a file is a zip archive of uncompressed entries under one folder: `data.pkl`, a pickle of the dictionary in which
-//! tensors stand as shapes with the names of their storages; `data/NAME`, the values of a storage; `byteorder`, where the
-//! version writes it.
+//! Such a file is a zip archive of uncompressed entries under one folder: `data.pkl`, a pickle of the dictionary in
+//! which tensors stand as shapes with the names of their storages; `data/NAME`, the values of a storage; `byteorder`,
+//! where the version writes it.
 
 mod pickle;
 mod tensor;

@@ -4,9 +4,10 @@
 //! of the Particle Transformer (arXiv:2202.03772), who publish weights for three sets of features: `kin` (7 kinematic
 //! ones), `kinpid` (13, with charge and particle identities), `full` (17, with impact parameters).
 //!
-//! The names of a state dict tell the sizes: `edge_convs.I.convs.L.weight [C', C, 1, 1]` with `bns.L` behind it, `sc` and
-//! `sc_bn` where a block changes the number of channels, `bn_fts` of the features, `fusion_block.0` and `.1`, `fc.0.0` and
-//! `fc.1` (`fc_out` after a fine-tuning). They stand alone or under `mod.`, as the wrapper of the examples has it.
+//! The names of a state dict tell the sizes: `edge_convs.I.convs.L.weight [C', C, 1, 1]` with `bns.L` behind it, `sc`
+//! and `sc_bn` where a block changes the number of channels, `bn_fts` of the features, `fusion_block.0` and `.1`,
+//! `fc.0.0` and `fc.1` (`fc_out` after a fine-tuning). They stand alone or under `mod.`, as the wrapper of the examples
+//! has it.
 
 mod features;
 mod shelf;

@@ -300,7 +300,8 @@ impl<'t> Landscape<'t> {
         trainings: &[TrainingResult],
         rejection: fn(&TrainingResult) -> (Option<f64>, Option<f64>),
     ) -> RejectionColumn {
-        // The error goes as R^(3/2); a training of finite rejection tells the factor, which is 1/sqrt(N_B) without weights.
+        // The error goes as R^(3/2); a training of finite rejection tells the factor, which is 1/sqrt(N_B) without
+        // weights.
         let factor = spread.kept.iter().find_map(|&i| {
             let (value, error) = rejection(&trainings[i]);
             Some(error? / value?.powf(1.5))
@@ -333,8 +334,8 @@ impl<'t> Landscape<'t> {
         }
     }
 
-    /// Compares every tagger with the best (largest single rejection, an undetermined one being larger than any other; then largest
-    /// AUC) and closes the table.
+    /// Compares every tagger with the best (largest single rejection, an undetermined one being larger than any other;
+    /// then largest AUC) and closes the table.
     pub fn finish(mut self) -> Result<LandscapeResult> {
         let rank = TaggerResult::rank;
         let best = (0..self.taggers.len()).reduce(|best, i| {

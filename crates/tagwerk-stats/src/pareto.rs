@@ -1,14 +1,15 @@
 //! Which taggers are worth their cost: the Pareto front of background efficiency against a cost.
 //!
 //! A tagger is on the front unless another costs no more and lets no more background pass, one of the two less. Both
-//! numbers of a tagger are measured, and the second has an error of tens of per cent on small samples, so the front alone
-//! would rule out by chance. Every tagger off the front is therefore one of two: **dominated**, if one that costs no
-//! more is better by more than [`SIGMAS`] errors of their difference, or **undecided**, if none is.
+//! numbers of a tagger are measured, and the second has an error of tens of per cent on small samples, so the front
+//! alone would rule out by chance. Every tagger off the front is therefore one of two: **dominated**, if one that costs
+//! no more is better by more than [`SIGMAS`] errors of their difference, or **undecided**, if none is.
 //!
 //! Background efficiencies are compared, not rejections R = 1 / eps: their errors are symmetric, their differences are
 //! defined where no background passes (eps = 0), and 25 against 480 with an error of 340 is a clear difference in eps.
 //!
-//! Costs have no error here. They are medians over trainings on one machine; a difference of a few per cent says little.
+//! Costs have no error here. They are medians over trainings on one machine; a difference of a few per cent says
+//! little.
 
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +107,8 @@ mod tests {
     #[test]
     fn the_corners_are_on_the_front_and_errors_keep_others_from_being_ruled_out() {
         use Standing::{Dominated, Front, Undecided};
-        // Slow and best; fast and worst; slower than the fast one and hardly worse than the best; slow and clearly worse.
+        // Slow and best; fast and worst; slower than the fast one and hardly worse than the best; slow and clearly
+        // worse.
         let points = [
             ("best", 100.0, 0.001),
             ("fast", 1.0, 0.05),

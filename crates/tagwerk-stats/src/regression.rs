@@ -1,14 +1,14 @@
 //! Predictions of a real number: mean squared error, bias and resolution, each with the error of a finite test sample.
 //!
 //! The residual is d = prediction - target. The bias is its mean, the resolution its population standard deviation
-//! (pd4ml, arXiv:2107.00656), the mean squared error the mean of d^2, so mse = bias^2 + resolution^2. Errors follow from the
-//! central moments m_k of d over n events (the delta method): bias sqrt(m_2 / n); mse sqrt(Var(d^2) / n); resolution
-//! sqrt((m_4 - m_2^2) / (4 m_2 n)), which for normal residuals is resolution / sqrt(2 n). None assumes that residuals are
-//! normal; tails make the last two larger, as they should.
+//! (pd4ml, arXiv:2107.00656), the mean squared error the mean of d^2, so mse = bias^2 + resolution^2. Errors follow
+//! from the central moments m_k of d over n events (the delta method): bias sqrt(m_2 / n); mse sqrt(Var(d^2) / n);
+//! resolution sqrt((m_4 - m_2^2) / (4 m_2 n)), which for normal residuals is resolution / sqrt(2 n). None assumes that
+//! residuals are normal; tails make the last two larger, as they should.
 //!
 //! Two predictions of the same events share most of that error. Each event's pull on the resolution is
-//! (d'^2 - m_2) / (2 sqrt(m_2)), d' the residual about its mean; the error of a difference of resolutions is the standard
-//! deviation of the difference of pulls over sqrt(n), with the correlation in it.
+//! (d'^2 - m_2) / (2 sqrt(m_2)), d' the residual about its mean; the error of a difference of resolutions is the
+//! standard deviation of the difference of pulls over sqrt(n), with the correlation in it.
 
 use crate::error::{Result, StatsError};
 use crate::score::{Score, widen};

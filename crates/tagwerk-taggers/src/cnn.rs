@@ -1,8 +1,8 @@
 //! CNN: convolutions on an image of the jet.
 //!
 //! Macaluso, Shih, "Pulling Out All the Tops with Computer Vision and Deep Learning", arXiv:1803.00107, in the size of
-//! the landscape: 40 x 40 pixels of transverse momentum, turned upright and mirrored. All but some 40 of these pixels are
-//! empty, and what follows from that is computed once for the whole batch: see [`tagwerk_nn::kernels::sites`].
+//! the landscape: 40 x 40 pixels of transverse momentum, turned upright and mirrored. All but some 40 of these pixels
+//! are empty, and what follows from that is computed once for the whole batch: see [`tagwerk_nn::kernels::sites`].
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, computed, pictures};

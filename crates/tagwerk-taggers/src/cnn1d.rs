@@ -1,8 +1,8 @@
 //! CNN-1D: a plain stack of convolutions over a sequence, such as constituents in falling transverse momentum.
 //!
 //! This program's own, not a published tagger: what the residual units of P-CNN (arXiv:1902.08570) are compared with. A
-//! convolution, batch normalization, ReLU, and the larger of each two neighbors, three times; the mean over what is left
-//! of the sequence; a dense layer; one logit.
+//! convolution, batch normalization, ReLU, and the larger of each two neighbors, three times; the mean over what is
+//! left of the sequence; a dense layer; one logit.
 //!
 //! Features are normalized over the constituents that are there, and a shorter jet is filled up with zeros after that.
 //! From the first convolution on a position without a constituent is one like any other.

@@ -5,8 +5,8 @@
 //! 20 x 20 pixels of pion momenta (after Steinheimer et al., arXiv:1906.06562), and [`Cnn2dConfig::eosl`], for 24 x 24
 //! (after Du et al., arXiv:1910.11530). Of jets it reads the image of `cnn`. One logit.
 //!
-//! Differences to the public code of the second: Adam instead of Adamax; weights drawn uniformly, He's bound, instead of
-//! normally; normalizations with PyTorch's constants. Its L2 term of 1e-5 on weights is a weight decay of 2e-5 here,
+//! Differences to the public code of the second: Adam instead of Adamax; weights drawn uniformly, He's bound, instead
+//! of normally; normalizations with PyTorch's constants. Its L2 term of 1e-5 on weights is a weight decay of 2e-5 here,
 //! which acts on biases and slopes as well.
 
 mod stage;
@@ -47,8 +47,8 @@ pub enum Pooling {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
-    /// Side of the square kernel. The picture keeps its size: of an even kernel's border, the smaller half is at the top
-    /// and at the left.
+    /// Side of the square kernel. The picture keeps its size: of an even kernel's border, the smaller half is at the
+    /// top and at the left.
     pub kernel: usize,
     /// Channels.
     pub channels: usize,
@@ -344,8 +344,8 @@ impl Tagger for Cnn2dConfig {
         Ok(View::Dense(image_view(jets, &config)?))
     }
 
-    /// Spinodal's: batch 100, Adam at 1e-3, at most 200 epochs, stopping after 15 whose validation loss is not better by
-    /// 1e-4. With normalized layers EOSL's: batch 32, 1e-4, weight decay 2e-5, 1000 epochs, 150.
+    /// Spinodal's: batch 100, Adam at 1e-3, at most 200 epochs, stopping after 15 whose validation loss is not better
+    /// by 1e-4. With normalized layers EOSL's: batch 32, 1e-4, weight decay 2e-5, 1000 epochs, 150.
     fn training(&self) -> TrainingConfig {
         let (batch_size, epochs, patience) = if self.normalize {
             (32, 1000, 150)

@@ -1,8 +1,8 @@
 //! What is fitted on training events that are arrays, and applied to every batch: the working side of
 //! [`tagwerk_physics::Encoding`].
 //!
-//! Sums run in f64 over the training views in stored order, twice (means, then squares about them), so the same bits come
-//! out on any number of threads. What is fitted is a part of the network and lies in its weight files.
+//! Sums run in f64 over the training views in stored order, twice (means, then squares about them), so the same bits
+//! come out on any number of threads. What is fitted is a part of the network and lies in its weight files.
 
 use crate::error::TaggerError;
 use crate::network::describe;
@@ -199,8 +199,8 @@ fn filled(view: &JaggedView, rows: usize, padding: f32) -> View {
     })
 }
 
-/// Mean and population standard deviation of each of `size` numbers, 1 for one that does not vary. `visit` adds the values
-/// of a view.
+/// Mean and population standard deviation of each of `size` numbers, 1 for one that does not vary. `visit` adds the
+/// values of a view.
 fn moments(
     train: &dyn Examples,
     size: usize,

@@ -124,7 +124,8 @@ impl Tagger for FcnConfig {
     }
 
     /// Batch 256, Adam at 1e-3, at most 300 epochs, stopping after 15 whose validation loss is not better by 1e-3. The
-    /// original also takes three quarters of the rate after 8 epochs without a better loss, which no schedule here does.
+    /// original also takes three quarters of the rate after 8 epochs without a better loss, which no schedule here
+    /// does.
     fn training(&self) -> TrainingConfig {
         TrainingConfig {
             batch_size: 256,

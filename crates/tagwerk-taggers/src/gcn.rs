@@ -1,10 +1,11 @@
-//! GCN: graph convolutions of first order on a normalized graph, with an embedding of particle types where there are any.
+//! GCN: graph convolutions of first order on a normalized graph, with an embedding of particle types where there are
+//! any.
 //!
 //! Kipf, Welling, "Semi-Supervised Classification with Graph Convolutional Networks", arXiv:1609.02907: a layer is
-//! `ReLU(A_hat (X W + b))` with `A_hat = D^-1/2 (A + I) D^-1/2` of a symmetric graph. The network is the reference model
-//! of the data set Belle in Benato et al., arXiv:2107.00656 ([`GcnConfig::belle`]), where the graph is the decay tree and
-//! a particle without a mother has no edge to itself. It runs on other graphs, too: of jets it joins each constituent
-//! with its nearest in (deta, dphi). One logit.
+//! `ReLU(A_hat (X W + b))` with `A_hat = D^-1/2 (A + I) D^-1/2` of a symmetric graph. The network is the reference
+//! model of the data set Belle in Benato et al., arXiv:2107.00656 ([`GcnConfig::belle`]), where the graph is the decay
+//! tree and a particle without a mother has no edge to itself. It runs on other graphs, too: of jets it joins each
+//! constituent with its nearest in (deta, dphi). One logit.
 
 use crate::error::TaggerError;
 use crate::general::{General, Input, Rows};

@@ -1,9 +1,9 @@
 //! Taggers whose network is built for examples of any shape: jets, grids, decay trees of an event.
 //!
-//! Benato et al., "Shared Data and Algorithms for Deep Learning in Fundamental Physics", arXiv:2107.00656: one algorithm,
-//! unchanged, on many data sets. A file named after such a tagger has an `init` that takes sizes and nothing of jets;
-//! [`General`] calls it with the sizes of an [`Input`]. The output is one number an example: the log-odds of signal, or
-//! the value of a regression.
+//! Benato et al., "Shared Data and Algorithms for Deep Learning in Fundamental Physics", arXiv:2107.00656: one
+//! algorithm, unchanged, on many data sets. A file named after such a tagger has an `init` that takes sizes and nothing
+//! of jets; [`General`] calls it with the sizes of an [`Input`]. The output is one number an example: the log-odds of
+//! signal, or the value of a regression.
 
 use crate::error::TaggerError;
 use crate::graph::Graph;

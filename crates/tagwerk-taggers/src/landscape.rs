@@ -196,8 +196,8 @@ struct Done {
 fn train_on_jets(runs: &[Placed], dataset: &Dataset, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
     let Site { context, observer, .. } = site;
     let data = &runs[0].1.config.data;
-    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
-    // because of what an earlier one left.
+    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be
+    // refused because of what an earlier one left.
     let begun = runs
         .iter()
         .map(|(_, run)| RunFolder::open_begun(site.folder.join(run.name()), &run.config))

@@ -8,9 +8,9 @@
 //!
 //! # Why so
 //!
-//! A tagger is a network (`pfn.rs`) or not (`efp.rs`, `lda.rs`, `bdt.rs`): those collect in each step and fit at the end
-//! of an epoch, or move a little in each. One, `goat.rs`, reads no jets but the scores of all others, in a second round
-//! of the landscape.
+//! A tagger is a network (`pfn.rs`) or not (`efp.rs`, `lda.rs`, `bdt.rs`): those collect in each step and fit at the
+//! end of an epoch, or move a little in each. One, `goat.rs`, reads no jets but the scores of all others, in a second
+//! round of the landscape.
 //!
 //! Whoever has read `pfn.rs` has read them all: paper, configuration with the published defaults, network, forward with
 //! shapes, published numbers. Adding a tagger is one file and one line in the registry; `CONTRIBUTING.md` walks through
@@ -18,8 +18,8 @@
 //!
 //! # What it costs
 //!
-//! Events that are no jets but arrays are read by the taggers of any shape ([`General`]): what is fitted on the training
-//! events and applied to each batch stands around their networks, not in them.
+//! Events that are no jets but arrays are read by the taggers of any shape ([`General`]): what is fitted on the
+//! training events and applied to each batch stands around their networks, not in them.
 //!
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.

@@ -1,9 +1,9 @@
 //! LorentzNet: messages on the complete graph of the constituents, made of Lorentz invariants.
 //!
-//! Gong et al., "An Efficient Lorentz Equivariant Graph Neural Network for Jet Tagging", arXiv:2201.08187. Nodes are the
-//! constituents and two beam particles; an edge sees both nodes, `|x_i - x_j|^2` and `x_i . x_j` of their four-vectors; a
-//! block sums messages into a node and moves its four-vector along differences to others. A score is a function of
-//! Minkowski products alone, with one exception: a component of a move is cut at 100 GeV.
+//! Gong et al., "An Efficient Lorentz Equivariant Graph Neural Network for Jet Tagging", arXiv:2201.08187. Nodes are
+//! the constituents and two beam particles; an edge sees both nodes, `|x_i - x_j|^2` and `x_i . x_j` of their
+//! four-vectors; a block sums messages into a node and moves its four-vector along differences to others. A score is a
+//! function of Minkowski products alone, with one exception: a component of a move is cut at 100 GeV.
 //!
 //! The public code normalizes nodes over padding too, and divides the mean over nodes by the length of the longest jet
 //! of the batch, so that a jet's score depends on its neighbors. Here both see real nodes only, beams included.

@@ -1,13 +1,13 @@
 //! LSTM-ResNet: what a detector station saw over time becomes a few numbers, and those a picture.
 //!
 //! The reference model of the data set Airshower in Benato et al., arXiv:2107.00656, after Erdmann, Glombitza, Walz, "A
-//! deep learning-based reconstruction of cosmic ray-induced air showers", arXiv:1708.00647: an LSTM in both directions and
-//! another after it read the signal trace of each station; the picture of their outputs and the arrival times goes
+//! deep learning-based reconstruction of cosmic ray-induced air showers", arXiv:1708.00647: an LSTM in both directions
+//! and another after it read the signal trace of each station; the picture of their outputs and the arrival times goes
 //! through residual units of 3 x 3 convolutions. It reads stations on a grid, not jets.
 //!
-//! One output, of order 1 for a network that was just drawn. The original multiplies it by the standard deviation of the
-//! training targets and adds their mean; here the targets are standardized instead, which is the same training. Its Adam
-//! keeps the largest second moment (amsgrad), ours does not; its recurrent weights start orthogonal, ours uniform.
+//! One output, of order 1 for a network that was just drawn. The original multiplies it by the standard deviation of
+//! the training targets and adds their mean; here the targets are standardized instead, which is the same training. Its
+//! Adam keeps the largest second moment (amsgrad), ours does not; its recurrent weights start orthogonal, ours uniform.
 
 use crate::error::TaggerError;
 use crate::general::{General, Input, Rows};

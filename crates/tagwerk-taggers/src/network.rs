@@ -218,8 +218,8 @@ pub fn sequences(
     }
 }
 
-/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each jet
-/// its energies, then its momenta along x, y and z.
+/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each
+/// jet its energies, then its momenta along x, y and z.
 ///
 /// # Errors
 /// A view that is not jagged, or of another width than four.

@@ -1,9 +1,9 @@
 //! General networks on events that are arrays: an encoder before them, and a target behind them.
 //!
 //! Which data set it is, and what is learned, a network need not know. [`OnArrays`] stands around it: it fits the
-//! encoding of the inputs on the training events ([`tagwerk_physics::Encoding`]) and, of a regression, mean and standard
-//! deviation of the targets; it encodes each batch, and says how outputs become predictions. Both are parts of the whole,
-//! so they lie in its weight files and a run can be scored anywhere.
+//! encoding of the inputs on the training events ([`tagwerk_physics::Encoding`]) and, of a regression, mean and
+//! standard deviation of the targets; it encodes each batch, and says how outputs become predictions. Both are parts of
+//! the whole, so they lie in its weight files and a run can be scored anywhere.
 
 use crate::encoder::{Encoded, Encoder};
 use crate::error::TaggerError;

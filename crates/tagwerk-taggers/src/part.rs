@@ -335,8 +335,8 @@ impl Parts for ParticleTransformer {
     }
 }
 
-/// Numbers of arXiv:2202.03772, trained from scratch; its 2.14 million parameters are those of another data set with a few
-/// more inputs and classes.
+/// Numbers of arXiv:2202.03772, trained from scratch; its 2.14 million parameters are those of another data set with a
+/// few more inputs and classes.
 pub const PUBLISHED: Published = Published {
     auc: Some(0.9858),
     accuracy: Some(0.940),
@@ -364,9 +364,9 @@ impl Tagger for PartConfig {
         Ok(View::Jagged(part_view(jets, self.max_constituents)?))
     }
 
-    /// Batch 512, 20 epochs, Ranger at 1e-3 with a weight decay of 0.01 on matrices, constant for 14 epochs, then falling
-    /// each epoch to a hundredth; the epoch of best validation accuracy. The authors train in mixed precision, here all is
-    /// f32.
+    /// Batch 512, 20 epochs, Ranger at 1e-3 with a weight decay of 0.01 on matrices, constant for 14 epochs, then
+    /// falling each epoch to a hundredth; the epoch of best validation accuracy. The authors train in mixed precision,
+    /// here all is f32.
     fn training(&self) -> TrainingConfig {
         TrainingConfig {
             batch_size: 512,

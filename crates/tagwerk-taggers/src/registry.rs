@@ -148,8 +148,8 @@ pub struct Listing {
     pub name: String,
     /// Kind of view.
     pub view: String,
-    /// Trained parameters of the published model as built here; for taggers whose size the training jets decide, the most
-    /// there can be.
+    /// Trained parameters of the published model as built here; for taggers whose size the training jets decide, the
+    /// most there can be.
     pub parameters: usize,
     /// The numbers of the literature.
     pub published: Published,

@@ -1,9 +1,9 @@
 //! ResNeXt-50: a residual network of grouped convolutions on an image of the jet.
 //!
 //! Xie, Girshick, Dollár, Tu, He, "Aggregated Residual Transformations for Deep Neural Networks", arXiv:1611.05431, in
-//! the 32 x 4d form, with a quarter of its channels behind the first convolution, as it stands beside ParticleNet in Qu,
-//! Gouskos, arXiv:1902.08570, and in the landscape: 64 x 64 pixels of 0.025 about the jet axis. Most pixels are empty,
-//! and what follows from that is computed once for the whole batch: see [`tagwerk_nn::kernels::sites`].
+//! the 32 x 4d form, with a quarter of its channels behind the first convolution, as it stands beside ParticleNet in
+//! Qu, Gouskos, arXiv:1902.08570, and in the landscape: 64 x 64 pixels of 0.025 about the jet axis. Most pixels are
+//! empty, and what follows from that is computed once for the whole batch: see [`tagwerk_nn::kernels::sites`].
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, computed, pictures};

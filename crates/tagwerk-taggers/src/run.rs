@@ -116,8 +116,8 @@ pub(crate) fn merged_training(
         .map_err(|e: toml::de::Error| fail(e.to_string().trim_end().to_string()))
 }
 
-/// The published training on events of a task: where the tagger's own figure to choose epochs by (or to stop by) is one that
-/// the task does not have, the validation loss takes its place. A figure that was asked for stays, to be refused.
+/// The published training on events of a task: where the tagger's own figure to choose epochs by (or to stop by) is one
+/// that the task does not have, the validation loss takes its place. A figure that was asked for stays, to be refused.
 pub(crate) fn suited(tagger: &dyn Tagger, mut training: TrainingConfig, task: Task) -> TrainingConfig {
     let published = tagger.training();
     if !training.best.suits(task) && training.best == published.best {
@@ -211,7 +211,8 @@ impl Views {
     /// The view of number `view` of a plan.
     ///
     /// # Errors
-    /// Whatever the files or the jets have wrong; a part without signal or without background, or with one target alone.
+    /// Whatever the files or the jets have wrong; a part without signal or without background, or with one target
+    /// alone.
     pub(crate) fn compute(
         data: &DataConfig,
         dataset: &Dataset,
@@ -320,8 +321,8 @@ pub fn train(
 /// number from the moment on at which nothing but the training can fail.
 ///
 /// # Errors
-/// A folder that holds no run, one that is in use, or imported weights; no more epochs than are done, or a run that early
-/// stopping ended; as [`train`].
+/// A folder that holds no run, one that is in use, or imported weights; no more epochs than are done, or a run that
+/// early stopping ended; as [`train`].
 pub fn resume(
     run: &Path,
     epochs: Option<u32>,

@@ -50,8 +50,8 @@ pub trait Tagger: Debug + Send + Sync {
     /// trainings are ordered.
     fn multiply_adds(&self, constituents: f64) -> f64;
 
-    /// The tagger as one of examples of any shape, if it is one: then it reads events that are arrays too. Default: it is
-    /// not.
+    /// The tagger as one of examples of any shape, if it is one: then it reads events that are arrays too. Default: it
+    /// is not.
     fn general(&self) -> Option<&dyn General> {
         None
     }

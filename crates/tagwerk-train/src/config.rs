@@ -65,8 +65,8 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decoupled weight decay (arXiv:1711.05101).
     AdamW,
-    /// RAdam (arXiv:1908.03265) with decoupled weight decay, and Lookahead (arXiv:1907.08610) around it, with slow weights
-    /// that move half the way every six steps.
+    /// RAdam (arXiv:1908.03265) with decoupled weight decay, and Lookahead (arXiv:1907.08610) around it, with slow
+    /// weights that move half the way every six steps.
     Ranger,
 }
 
@@ -84,7 +84,8 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// Weight decay. Default: 0.
     pub weight_decay: f64,
-    /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default: true.
+    /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default:
+    /// true.
     pub decay_biases: bool,
 }
 

@@ -19,8 +19,8 @@ pub struct EpochMetrics {
     /// Mean loss over the epoch's training jets, each before the step it took part in (so dropout is on and the weights
     /// move).
     pub train_loss: f64,
-    /// Mean cross entropy of the validation jets, in nats; of a regression the mean squared error, in units of the target
-    /// squared.
+    /// Mean cross entropy of the validation jets, in nats; of a regression the mean squared error, in units of the
+    /// target squared.
     pub val_loss: f64,
     /// Area under the ROC curve of the validation jets; absent of a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,8 +27,8 @@
 //! **The loop knows no tensor.** This crate sees a network through a few functions, so it builds without a tensor
 //! library, its promises are tested with a toy learner, and networks, boosted trees and samplers share one loop.
 //!
-//! **Two tasks, one loop.** [`Examples`] say whether their labels are classes or real targets. The loop differs in what it
-//! judges an epoch by (AUC and rejections; bias and resolution) and in the columns of the score file.
+//! **Two tasks, one loop.** [`Examples`] say whether their labels are classes or real targets. The loop differs in what
+//! it judges an epoch by (AUC and rejections; bias and resolution) and in the columns of the score file.
 //!
 //! **Same seed, same bits.** The order of the jets is a function of (seed, epoch), a learner addresses its random
 //! streams by the global step, and everything else that later bits depend on is in the checkpoint: weights and moments

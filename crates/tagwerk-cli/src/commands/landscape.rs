@@ -39,7 +39,8 @@ pub struct Typed {
     /// Configuration file (TOML) [default: four taggers, three trainings each, on the built-in sample]
     #[arg(value_name = "CONFIG")]
     config: Option<PathBuf>,
-    /// Taggers, separated by commas; `all` for all [default: those of the configuration; all that read the events with --data]
+    /// Taggers, separated by commas; `all` for all [default: those of the configuration; all that read the events with
+    /// --data]
     #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
     taggers: Option<Vec<String>>,
     /// Trainings of each tagger, with seeds one after the other [default: that of the configuration, or 3]
@@ -131,7 +132,8 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
     Ok(config)
 }
 
-/// The taggers of these names, with the settings that the configuration has for them; `all` are those that read its data.
+/// The taggers of these names, with the settings that the configuration has for them; `all` are those that read its
+/// data.
 fn chosen(names: &[String], config: &LandscapeConfig) -> Result<Vec<TaggerChoice>, Failure> {
     let named = if names.iter().any(|name| name == "all") {
         LandscapeConfig::for_data(config.data.clone())?.taggers

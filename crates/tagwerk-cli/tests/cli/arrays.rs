@@ -48,8 +48,8 @@ fn classes_of_a_stand_in_are_learned_and_the_table_says_that_it_is_one() {
         (&told["dataset"], &told["test_rows"]),
         (&"spinodal (stand-in)".into(), &900.into())
     );
-    // Half would be guessing; the error of an AUC of 900 events is 0.02 at most. The dense network needs more events: it
-    // does not know which bins are neighbors.
+    // Half would be guessing; the error of an AUC of 900 events is 0.02 at most. The dense network needs more events:
+    // it does not know which bins are neighbors.
     let auc = told["taggers"][1]["auc"].as_f64().unwrap();
     assert!(auc > 0.6, "{auc}");
     // 400 x 48 + 48, 48 x 24 + 24, 24 + 1.

@@ -1,9 +1,9 @@
 //! Tables as text: a line an event, numbers and a class.
 //!
 //! Fields are separated by commas, tabs, semicolons or blanks, whichever the first line has; the file may be gzipped.
-//! HIGGS has its label first, MAGIC a letter last, neither has a header. Someone's own table has one, and its label is the
-//! column `label`, `y`, `class` or `target`, or the one that is named. Text has no index, so the file is read whole,
-//! decoded on all cores, and kept.
+//! HIGGS has its label first, MAGIC a letter last, neither has a header. Someone's own table has one, and its label is
+//! the column `label`, `y`, `class` or `target`, or the one that is named. Text has no index, so the file is read
+//! whole, decoded on all cores, and kept.
 
 use super::{ArrayInfo, Reader};
 use crate::array_set::ArraySet;

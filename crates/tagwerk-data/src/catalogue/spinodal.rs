@@ -1,4 +1,5 @@
-//! Heavy-ion collisions with and without spinodal clumping (arXiv:1906.06562), as released with pd4ml (arXiv:2107.00656).
+//! Heavy-ion collisions with and without spinodal clumping (arXiv:1906.06562), as released with pd4ml
+//! (arXiv:2107.00656).
 
 use super::*;
 

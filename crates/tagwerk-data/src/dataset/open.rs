@@ -120,8 +120,8 @@ impl JetDataset {
         ))
     }
 
-    /// Jets in the layout of pd4ml (arXiv:2107.00656): training and test jets in one archive. Which of the former validate
-    /// is told by the flag `X_train_1` (0 train, 2 validation), or they are the last fifth.
+    /// Jets in the layout of pd4ml (arXiv:2107.00656): training and test jets in one archive. Which of the former
+    /// validate is told by the flag `X_train_1` (0 train, 2 validation), or they are the last fifth.
     fn open_divided(name: String, path: &Path, flagged: bool, options: &JetOptions) -> Result<Self, DataError> {
         let open = |part: &str, first_row: u64| {
             let label = format!("y_{part}");

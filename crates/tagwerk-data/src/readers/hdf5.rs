@@ -271,7 +271,8 @@ fn check_length(path: &Path, file: &str) -> Result<(), DataError> {
             "the file does not start with the HDF5 signature".into(),
         ));
     }
-    // Superblock versions 0 and 1 keep the address behind 24 or 28 fixed bytes and two addresses; 2 and 3 behind 12 and two.
+    // Superblock versions 0 and 1 keep the address behind 24 or 28 fixed bytes and two addresses; 2 and 3 behind 12 and
+    // two.
     let at = match head[8] {
         0 => 40,
         1 => 44,

@@ -323,7 +323,8 @@ impl Stream {
 /// The zip library lends members for as long as the archive is borrowed. The member's compressed bytes are therefore
 /// read from their position in the file, through a decoder of our own.
 ///
-/// At its end the bytes are held against the archive's checksum, so that damage is found by whoever reads a member whole.
+/// At its end the bytes are held against the archive's checksum, so that damage is found by whoever reads a member
+/// whole.
 struct Unpacker {
     decoder: Box<dyn Read + Send>,
     checksum: flate2::Crc,

@@ -1,10 +1,10 @@
 //! Air showers over 9 x 9 stations: the depth of the maximum shapes arrival times and traces.
 //!
-//! The toy keeps what a reconstruction uses. The depth of the maximum follows energy and mass, with an exponential tail of
-//! the first interaction. Seen from the ground the maximum is a point source at some distance along the axis: the closer it
-//! is, the more curved the front and the more spread out the particles in time. Electrons die out behind the maximum, muons
-//! hardly; the lateral distribution falls with a power that depends on both. Stations count particles, so signals and
-//! first arrivals fluctuate, and those with too little signal see nothing.
+//! The toy keeps what a reconstruction uses. The depth of the maximum follows energy and mass, with an exponential tail
+//! of the first interaction. Seen from the ground the maximum is a point source at some distance along the axis: the
+//! closer it is, the more curved the front and the more spread out the particles in time. Electrons die out behind the
+//! maximum, muons hardly; the lateral distribution falls with a power that depends on both. Stations count particles,
+//! so signals and first arrivals fluctuate, and those with too little signal see nothing.
 
 use super::Event;
 use crate::arrays::NamedArray;

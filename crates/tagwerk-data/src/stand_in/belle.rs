@@ -4,8 +4,8 @@
 //! down to particles that reach the detector, each in phase space and each from where its mother ended; or a pair of
 //! quarks breaks up into two jets of hadrons. A few hundred rare states of falling frequency fill the long tail of
 //! identities. The selection wants a charmed meson that can be rebuilt from charged particles within the detector, or a
-//! fast lepton, not too many or too few tracks, and no jets; it keeps an event with a probability, so no algorithm can be
-//! perfect. Masses and lifetimes are real, branching fractions only roughly so.
+//! fast lepton, not too many or too few tracks, and no jets; it keeps an event with a probability, so no algorithm can
+//! be perfect. Masses and lifetimes are real, branching fractions only roughly so.
 
 use super::Event;
 use super::decay::{Momentum, decay, mass};

@@ -11,8 +11,8 @@ pub(super) fn mass([e, px, py, pz]: Momentum) -> f64 {
     (e * e - px * px - py * py - pz * pz).max(0.0).sqrt()
 }
 
-/// Momenta of the daughters of `mother`: a chain of two-body decays, with the masses between drawn evenly. `None` if the
-/// daughters are too heavy.
+/// Momenta of the daughters of `mother`: a chain of two-body decays, with the masses between drawn evenly. `None` if
+/// the daughters are too heavy.
 pub(super) fn decay(rng: &mut impl Rng, mother: Momentum, masses: &[f64]) -> Option<Vec<Momentum>> {
     let total = mass(mother);
     let free = total - masses.iter().sum::<f64>();

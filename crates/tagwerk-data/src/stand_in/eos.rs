@@ -1,10 +1,10 @@
 //! Pion spectra in transverse momentum and azimuth under two equations of state, after the idea of arXiv:1612.04262.
 //!
 //! A first-order transition (EOSQ) has a soft mixed phase: less radial and less elliptic flow is built up than in a
-//! cross-over (EOSL). The toy: Boltzmann spectra with an effective temperature that rises with the radial flow, elliptic
-//! and triangular flow that grow with the transverse momentum and level off, each with its own plane, and a multiplicity
-//! that varies over events as centrality and energy do. The classes differ in the means of temperature and flow by about
-//! their own spread, and in where the flow levels off; counts are Poisson numbers.
+//! cross-over (EOSL). The toy: Boltzmann spectra with an effective temperature that rises with the radial flow,
+//! elliptic and triangular flow that grow with the transverse momentum and level off, each with its own plane, and a
+//! multiplicity that varies over events as centrality and energy do. The classes differ in the means of temperature and
+//! flow by about their own spread, and in where the flow levels off; counts are Poisson numbers.
 
 use super::Event;
 use crate::random::{normal, poisson, stream, uniform};

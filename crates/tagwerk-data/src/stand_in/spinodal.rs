@@ -1,10 +1,10 @@
 //! Pion momenta with and without clumping, after the idea of arXiv:1906.06562.
 //!
-//! In a first-order transition the matter may break into clumps before it freezes out, and the pions of a clump share its
-//! velocity. The toy: pions of an elliptic thermal source in the transverse plane; a part of them comes from clumps, each a
-//! narrow source at a momentum drawn so that the spectrum of all events together is the same with and without. More of the
-//! pions clump in a spinodal event (class 1); some do in any event, as resonances do. What separates the classes is in the
-//! correlations of an event, not in its mean.
+//! In a first-order transition the matter may break into clumps before it freezes out, and the pions of a clump share
+//! its velocity. The toy: pions of an elliptic thermal source in the transverse plane; a part of them comes from
+//! clumps, each a narrow source at a momentum drawn so that the spectrum of all events together is the same with and
+//! without. More of the pions clump in a spinodal event (class 1); some do in any event, as resonances do. What
+//! separates the classes is in the correlations of an event, not in its mean.
 
 use super::Event;
 use crate::random::{normal, poisson, stream, uniform};

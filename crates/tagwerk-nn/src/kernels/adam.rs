@@ -1,7 +1,7 @@
 //! Adam and AdamW over one block of parameters, in one pass.
 //!
-//! Kingma, Ba, "Adam", arXiv:1412.6980, algorithm 1; Loshchilov, Hutter, "Decoupled weight decay", arXiv:1711.05101; Liu
-//! et al., "On the variance of the adaptive learning rate and beyond" (RAdam), arXiv:1908.03265, algorithm 2.
+//! Kingma, Ba, "Adam", arXiv:1412.6980, algorithm 1; Loshchilov, Hutter, "Decoupled weight decay", arXiv:1711.05101;
+//! Liu et al., "On the variance of the adaptive learning rate and beyond" (RAdam), arXiv:1908.03265, algorithm 2.
 
 use super::{partition, simd};
 

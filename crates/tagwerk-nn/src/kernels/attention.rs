@@ -1,9 +1,9 @@
 //! Multi-head attention within each jet, with an optional bias a pair and head.
 //!
 //! Vaswani et al., arXiv:1706.03762, eq. 1, with the pair bias of Qu, Li, Qian, "Particle Transformer",
-//! arXiv:2202.03772, eq. 4: `softmax(Q K^T / sqrt(D) + U) V`. Queries and keys are jagged rows: a jet of `n` constituents
-//! has `n^2` scores a head, and padding has none. The scores of one jet and head live in cache and are computed again in
-//! the backward pass; kept is one number a row and head, the logarithm of its normalization.
+//! arXiv:2202.03772, eq. 4: `softmax(Q K^T / sqrt(D) + U) V`. Queries and keys are jagged rows: a jet of `n`
+//! constituents has `n^2` scores a head, and padding has none. The scores of one jet and head live in cache and are
+//! computed again in the backward pass; kept is one number a row and head, the logarithm of its normalization.
 //!
 //! Queries, keys and values are read where the product that made them has written them, side by side in one row.
 
@@ -434,8 +434,8 @@ fn backward_head(
     put(d_k, &scratch.o, at, jet.k.start - starts[1], n_k, spec, h, 1.0);
 }
 
-/// Writes `[n, D]` into head `h` of the rows from `first`, which have `stride` channels with the heads from `start`, times
-/// `factor`.
+/// Writes `[n, D]` into head `h` of the rows from `first`, which have `stride` channels with the heads from `start`,
+/// times `factor`.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn put(

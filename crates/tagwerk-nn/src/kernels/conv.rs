@@ -94,8 +94,8 @@ impl Grids<'_> {
     }
 
     /// The pairs of own input rows with own output rows at each place of the kernel, counted from the given first rows;
-    /// `x`: the tile's inputs as differences to the empty picture. Only what does not differ may reach an output that is
-    /// not own: rows that another layer on the same sites has use for.
+    /// `x`: the tile's inputs as differences to the empty picture. Only what does not differ may reach an output that
+    /// is not own: rows that another layer on the same sites has use for.
     fn own_pairs(&self, lists: &mut [Vec<Pair>], tile: &Range<usize>, first_output: usize, outputs: &[u32], x: &[f32]) {
         lists.iter_mut().for_each(Vec::clear);
         let (offsets, own, k) = (self.from.offsets(), self.to.own(), lists.len());

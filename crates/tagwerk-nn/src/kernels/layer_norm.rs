@@ -1,8 +1,8 @@
 //! Layer normalization of rows.
 //!
 //! Ba, Kiros, Hinton, arXiv:1607.06450: each row is brought to mean 0 and variance 1 over its channels, then scaled and
-//! shifted, `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`. A row knows nothing of other rows, so padding could
-//! not disturb it.
+//! shifted, `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`. A row knows nothing of other rows, so padding
+//! could not disturb it.
 
 use super::norm::EPSILON;
 use super::partition::{self, TILE_ROWS};

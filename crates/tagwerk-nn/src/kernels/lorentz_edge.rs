@@ -1,8 +1,8 @@
 //! The edges of a Lorentz group equivariant block, on the complete graph of each jet.
 //!
 //! Gong et al., "An Efficient Lorentz Equivariant Graph Neural Network for Jet Tagging", arXiv:2201.08187, eqs. 3.2 to
-//! 3.4. Node i has channels `h_i` and a four-vector `x_i`; `psi(v) = sign(v) ln(1 + |v|)`. For every ordered pair i != j
-//! of one jet
+//! 3.4. Node i has channels `h_i` and a four-vector `x_i`; `psi(v) = sign(v) ln(1 + |v|)`. For every ordered pair i !=
+//! j of one jet
 //!
 //! ```text
 //! m_ij = gate(e) e,   e = relu(W_2 relu(bn(W_1 [h_i, h_j, psi(|x_i - x_j|^2), psi(x_i . x_j)])) + b_2)

@@ -1,10 +1,10 @@
 //! Products of scattered rows with a small matrix: the arithmetic of convolutions.
 //!
-//! A convolution adds `W_k x` of an input row to an output row for every pair of rows that place `k` of its kernel joins.
-//! A general matrix product would want these rows gathered, and their products scattered, in buffers many times the size
-//! of the rows; here both are read and written where they lie. The matrix is cut into panels of two vector registers'
-//! width, which stay in the nearest cache while all pairs of a tile pass by; eight pairs at a time keep their sums in
-//! registers.
+//! A convolution adds `W_k x` of an input row to an output row for every pair of rows that place `k` of its kernel
+//! joins. A general matrix product would want these rows gathered, and their products scattered, in buffers many times
+//! the size of the rows; here both are read and written where they lie. The matrix is cut into panels of two vector
+//! registers' width, which stay in the nearest cache while all pairs of a tile pass by; eight pairs at a time keep
+//! their sums in registers.
 
 use super::workspace::{Buffer, Workspace};
 use pulp::Simd;

@@ -22,8 +22,8 @@ pub fn relu(v: f32) -> f32 {
     if v < 0.0 { 0.0 } else { v }
 }
 
-/// `e^x` to 2 units in the last place over the range of f32: 2^n times a polynomial in the remainder, `|r| <= ln(2) / 2`.
-/// Below -87.3 it is 0, above 88.7 infinite, NaN stays NaN.
+/// `e^x` to 2 units in the last place over the range of f32: 2^n times a polynomial in the remainder, `|r| <= ln(2) /
+/// 2`. Below -87.3 it is 0, above 88.7 infinite, NaN stays NaN.
 // Comparisons by hand: `clamp` and conversions to integers keep the loop around from running in vector registers.
 #[allow(clippy::manual_clamp)]
 #[inline(always)]
@@ -75,8 +75,8 @@ pub fn erf(x: f32) -> f32 {
     y.copysign(x)
 }
 
-/// The natural logarithm of a positive normal number to 2 units in the last place: exponent times ln 2 plus the series of
-/// the inverse hyperbolic tangent in `(m - 1) / (m + 1)`, `|.| < 0.172`. NaN and infinity stay; 0 and below give
+/// The natural logarithm of a positive normal number to 2 units in the last place: exponent times ln 2 plus the series
+/// of the inverse hyperbolic tangent in `(m - 1) / (m + 1)`, `|.| < 0.172`. NaN and infinity stay; 0 and below give
 /// nonsense.
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
@@ -176,8 +176,8 @@ pub fn sum_of_products(d: &[f32], x: &[f32], mean: f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// Runs `$body` over `0..$channels` in blocks of 32, 16, 4 and 1 channels: in it `$at` is the first channel and the constant
-/// `$width` their number, so that sums over rows stay in registers.
+/// Runs `$body` over `0..$channels` in blocks of 32, 16, 4 and 1 channels: in it `$at` is the first channel and the
+/// constant `$width` their number, so that sums over rows stay in registers.
 macro_rules! channel_blocks {
     ($channels:expr, |$at:ident, $width:ident| $body:expr) => {{
         let channels: usize = $channels;

@@ -1,12 +1,12 @@
 //! Which pixels of a picture are computed: those that may differ from the empty picture's.
 //!
-//! A jet image of 1,600 pixels has some 40 that are not zero, and a sequence of 100 constituents ends after 47 on average.
-//! What a convolution makes of the others does not depend on the jet: it is what it makes of the empty picture. So a
-//! batch is rows again: each picture's own pixels, one after the other, and after all of them the empty picture, once.
-//! Nothing is left out and nothing is approximated: a pixel that is not a picture's own has the empty picture's value,
-//! and normalizations and means count it as often as it occurs. Every layer widens the own pixels by the reach of its
-//! kernel. Sparse convolutions of computer vision (Graham, van der Maaten, arXiv:1706.01307) take such pixels to be
-//! zero; behind a bias, a normalization or the border they are not.
+//! A jet image of 1,600 pixels has some 40 that are not zero, and a sequence of 100 constituents ends after 47 on
+//! average. What a convolution makes of the others does not depend on the jet: it is what it makes of the empty
+//! picture. So a batch is rows again: each picture's own pixels, one after the other, and after all of them the empty
+//! picture, once. Nothing is left out and nothing is approximated: a pixel that is not a picture's own has the empty
+//! picture's value, and normalizations and means count it as often as it occurs. Every layer widens the own pixels by
+//! the reach of its kernel. Sparse convolutions of computer vision (Graham, van der Maaten, arXiv:1706.01307) take such
+//! pixels to be zero; behind a bias, a normalization or the border they are not.
 
 use super::sparse::SparseMatrix;
 

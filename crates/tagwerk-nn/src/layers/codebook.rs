@@ -7,7 +7,8 @@ use crate::error::NnError;
 /// What an unused place of the list holds; identities are 0 or above.
 const UNUSED: f32 = -1.0;
 
-/// Turns the identity in one channel of rows into as many channels as the list has places, of which that of its place is
+/// Turns the identity in one channel of rows into as many channels as the list has places, of which that of its place
+/// is
 /// 1. Identities that are not in the list are all zeros, as everything is before [`Codebook::fit`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Codebook {

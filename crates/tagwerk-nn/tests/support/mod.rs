@@ -41,8 +41,8 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
 
 /// [`distance`] of all but the two percent of entries that differ most.
 ///
-/// A pre-activation within rounding of zero may fall on either side of its ReLU in the two implementations, which changes
-/// a few gradients by their own size: no error of either.
+/// A pre-activation within rounding of zero may fall on either side of its ReLU in the two implementations, which
+/// changes a few gradients by their own size: no error of either.
 pub fn distance_of_most(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));

@@ -1,10 +1,10 @@
 //! Air showers over stations: pictures of 9 x 9 stations with 81 channels, 80 signals and an arrival time.
 //!
-//! As pd4ml (arXiv:2107.00656) prepares them: signals become log10(s + 1), with what was not seen (-1) and other negative
-//! ones as 0. Times have their mean over the stations of the event that saw something subtracted; stations that did not
-//! have 0. That the times are then divided by one standard deviation is an [`Encoding`]: pd4ml computes it anew on each
-//! part, its reference model keeps that of the training events, and so does this. It is taken over the times that are not
-//! zero, which are those of stations that saw something.
+//! As pd4ml (arXiv:2107.00656) prepares them: signals become log10(s + 1), with what was not seen (-1) and other
+//! negative ones as 0. Times have their mean over the stations of the event that saw something subtracted; stations
+//! that did not have 0. That the times are then divided by one standard deviation is an [`Encoding`]: pd4ml computes it
+//! anew on each part, its reference model keeps that of the training events, and so does this. It is taken over the
+//! times that are not zero, which are those of stations that saw something.
 
 use super::{ArrayInput, Connection, Encoding, array};
 use crate::PhysicsError;

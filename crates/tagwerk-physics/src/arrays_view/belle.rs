@@ -1,8 +1,8 @@
 //! Belle events: generated particles with their mothers.
 //!
-//! As pd4ml (arXiv:2107.00656) prepares them: eight kinematic numbers and the identity, one-hot over the 182 most frequent
-//! ones of the training events ([`Encoding::Classes`]), then the row of the mother, -1 for none. Padding is dropped: rows
-//! are real particles. Only a network that wants all 100 gets it back, zeros with a mother of -1.
+//! As pd4ml (arXiv:2107.00656) prepares them: eight kinematic numbers and the identity, one-hot over the 182 most
+//! frequent ones of the training events ([`Encoding::Classes`]), then the row of the mother, -1 for none. Padding is
+//! dropped: rows are real particles. Only a network that wants all 100 gets it back, zeros with a mother of -1.
 
 use super::{ArrayInput, Connection, Encoding, array};
 use crate::{JaggedView, PhysicsError, View};

@@ -154,7 +154,8 @@ pub fn pareto_figure(landscape: &LandscapeResult) -> Result<Option<Figure>> {
     }))
 }
 
-/// The highest drawn value of a point (its rejection, or its limit), and the upper end of its bar, which may be endless.
+/// The highest drawn value of a point (its rejection, or its limit), and the upper end of its bar, which may be
+/// endless.
 fn ends(point: &ParetoPoint) -> (f64, f64) {
     let (eps, error) = (point.background_efficiency, point.error);
     let value = if eps > 0.0 { 1.0 / eps } else { 0.5 / error };

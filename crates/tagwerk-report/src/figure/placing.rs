@@ -18,11 +18,11 @@ const DIRECTIONS: [(f64, f64); 8] = [
 /// How far out a label may go, in units of the least distance.
 const RINGS: [f64; 4] = [1.0, 1.5, 2.1, 2.8];
 
-/// The middle of each label, in the order of `anchors`: for each in turn the place that covers least of `drawn` and of the
-/// labels before it, near before far. Labels stay inside `frame` where it is large enough.
+/// The middle of each label, in the order of `anchors`: for each in turn the place that covers least of `drawn` and of
+/// the labels before it, near before far. Labels stay inside `frame` where it is large enough.
 ///
-/// `anchors` are points with the width of their label; `height` is that of all labels; `distance` is how far from its point
-/// a label must be at least, in both directions.
+/// `anchors` are points with the width of their label; `height` is that of all labels; `distance` is how far from its
+/// point a label must be at least, in both directions.
 pub(crate) fn places(
     anchors: &[((f64, f64), f64)],
     height: f64,

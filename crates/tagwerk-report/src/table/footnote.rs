@@ -4,8 +4,8 @@ use tagwerk_stats::LandscapeResult;
 
 use crate::number::grouped;
 
-/// Sentences under the table: data set, rows, trainings, ensembles, the meaning of each error, whether the published lines may be
-/// compared, and what must be known of single rows.
+/// Sentences under the table: data set, rows, trainings, ensembles, the meaning of each error, whether the published
+/// lines may be compared, and what must be known of single rows.
 pub fn footnotes(landscape: &LandscapeResult) -> Vec<String> {
     let mut notes = Vec::new();
     let weighted = if landscape.weighted { ", weighted" } else { "" };

@@ -2,9 +2,9 @@
 //!
 //! A pickle is a program for a stack machine (protocol 2: PEP 307). This interpreter knows the instructions that a
 //! dictionary of tensors consists of, and eight names: `collections.OrderedDict`, PyTorch's two functions that make
-//! tensors and four types of storages, and nothing that would import or call anything. Objects lie in one list and refer
-//! to each other by number, so that neither depth nor cycles can overflow anything, and every instruction adds at most a
-//! few hundred bytes: work and memory are of the order of the pickle's length.
+//! tensors and four types of storages, and nothing that would import or call anything. Objects lie in one list and
+//! refer to each other by number, so that neither depth nor cycles can overflow anything, and every instruction adds at
+//! most a few hundred bytes: work and memory are of the order of the pickle's length.
 
 mod cursor;
 

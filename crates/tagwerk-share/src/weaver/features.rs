@@ -1,8 +1,8 @@
 //! Which features weights read, and how weaver prepares them.
 //!
 //! weaver writes what it did to its inputs as `preprocess.json` beside each exported model. For each group of inputs it
-//! has `var_names`, `var_length` (constituents kept) and `var_infos`: a value becomes (x - `median`) * `norm_factor`, cut
-//! to [`lower_bound`, `upper_bound`]. Inputs that are taken as they are have the bounds -1e32 and 1e32.
+//! has `var_names`, `var_length` (constituents kept) and `var_infos`: a value becomes (x - `median`) * `norm_factor`,
+//! cut to [`lower_bound`, `upper_bound`]. Inputs that are taken as they are have the bounds -1e32 and 1e32.
 
 use super::FEATURES;
 use crate::error::{Result, ShareError, io};

@@ -1,8 +1,8 @@
 //! Every tagger against an independent PyTorch implementation in f64: scores, loss, gradients, one step of Adam.
 //!
 //! `tests/reference/taggers_forward.py` made the numbers. Its batch has a jet of one constituent, one of three (fewer
-//! than any block's k + 1), and, but for vectors, one without any. `tests/reference/taggers_general.py` made those of the
-//! general networks, on the same jets, on pictures and on decays.
+//! than any block's k + 1), and, but for vectors, one without any. `tests/reference/taggers_general.py` made those of
+//! the general networks, on the same jets, on pictures and on decays.
 
 use crate::support::tensors::{self, Values};
 use std::collections::BTreeMap;
@@ -179,8 +179,8 @@ impl Case {
                 .map(|(b, a)| b - a)
                 .collect();
             let expected: Vec<f32> = gradient.values.iter().map(|g| g / (g.abs() + 1.0)).collect();
-            // f32 sums over some hundred rows, and a difference of weights of order 1; where terms cancel, their rounding
-            // is that of the largest gradients beside.
+            // f32 sums over some hundred rows, and a difference of weights of order 1; where terms cancel, their
+            // rounding is that of the largest gradients beside.
             let largest = expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
             assert_close(&moved, &expected, &format!("gradient of {name}"), |g| {
                 self.rounding * (1e-6 + 2e-4 * g.abs() + 1e-4 * largest)
@@ -206,7 +206,8 @@ impl Case {
             let largest = gradient.values.iter().fold(0.0f32, |m, g| m.max(g.abs()));
             for (i, g) in gradient.values.iter().enumerate() {
                 let (before, found, expected) = (before[name].values[i], found.values[i], expected.values[i]);
-                // A zero among zeros, or among gradients of a size, is one: of a dead ReLU, say. Among rounding it is luck.
+                // A zero among zeros, or among gradients of a size, is one: of a dead ReLU, say. Among rounding it is
+                // luck.
                 let zero = *g == 0.0 && (largest == 0.0 || largest > 1e-7);
                 let clear = zero || g.abs() > (1e-4 * self.rounding * largest).max(1e-7);
                 // Epsilon enters at the relative size 1e-8 / |g|; the rest is the rounding of a weight of order 1.
@@ -273,8 +274,8 @@ fn lola_agrees_with_pytorch() {
         .run();
 }
 
-/// PyTorch itself is off by 1.5e-3 in f32: boosts of nearly massless combinations cancel. A step of the size of its gradients,
-/// up to 10, makes more of it.
+/// PyTorch itself is off by 1.5e-3 in f32: boosts of nearly massless combinations cancel. A step of the size of its
+/// gradients, up to 10, makes more of it.
 #[test]
 fn lbn_agrees_with_pytorch() {
     Case::new("lbn", "constituents = 10\nparticles = 5\nhidden = [12, 8]")

@@ -69,8 +69,8 @@ fn every_tagger_learns_within_a_few_epochs() {
     }
 }
 
-/// TreeNiN reads absolute directions, so it must first learn to take differences, which 2,000 jets do not teach (AUC 0.85).
-/// A jet turned about the beam is a jet: each epoch has the 6,000 training jets of the sample at other azimuths.
+/// TreeNiN reads absolute directions, so it must first learn to take differences, which 2,000 jets do not teach (AUC
+/// 0.85). A jet turned about the beam is a jet: each epoch has the 6,000 training jets of the sample at other azimuths.
 #[test]
 fn treenin_learns_from_jets_at_all_azimuths() {
     const EPOCHS: u64 = 20;

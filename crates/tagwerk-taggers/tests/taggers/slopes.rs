@@ -18,8 +18,8 @@ const CASES: [(&str, &str); 2] = [
     ("lorentznet", "channels = 8\nblocks = 3\ndropout = 0.0\nstep = 0.1"),
 ];
 
-/// Lengths of a difference, above the rounding of a loss. A ReLU of many edges has kinks within the longer ones; of a small
-/// gradient the shortest sees rounding.
+/// Lengths of a difference, above the rounding of a loss. A ReLU of many edges has kinks within the longer ones; of a
+/// small gradient the shortest sees rounding.
 const STEPS: [f64; 3] = [4e-3, 1e-3, 1e-4];
 
 /// A learner with an Adam of epsilon 1 and no decay: its first step at rate 1 moves a weight by `g / (|g| + 1)`.

@@ -49,8 +49,8 @@ impl Tile {
         self.rows.len() * self.degree()
     }
 
-    /// Calls `f(edge, row, other node, pair)` for each edge in order; the edge is counted within the tile, the pair among
-    /// all pairs.
+    /// Calls `f(edge, row, other node, pair)` for each edge in order; the edge is counted within the tile, the pair
+    /// among all pairs.
     #[inline(always)]
     pub(super) fn each(&self, pairs: &Pairs, mut f: impl FnMut(usize, usize, usize, usize)) {
         let (n, mut edge) = (self.nodes.len(), 0);

@@ -26,8 +26,8 @@ impl Walk<'_> {
         if !spec.moves {
             return;
         }
-        // With u = relu(W_3 m + b_3) and phi = w_4 . u: of W_3 it is m (d_phi w_4)^T where u is positive, of w_4 the sum
-        // of d_phi u, and u is W_3 m + b_3 there.
+        // With u = relu(W_3 m + b_3) and phi = w_4 . u: of W_3 it is m (d_phi w_4)^T where u is positive, of w_4 the
+        // sum of d_phi u, and u is W_3 m + b_3 there.
         let (open, opened) = (&totals[self.sums.open()], &totals[self.sums.opened()]);
         let (weight, bias) = (&self.parameters[spec.shift()], &self.parameters[spec.shift_bias()]);
         let factor = &self.parameters[spec.factor()];
@@ -144,8 +144,8 @@ impl Walk<'_> {
         [d_near, d_far]
     }
 
-    /// Adds to the direct gradients of the four-vectors what reaches them through the two scalars, and, where they move,
-    /// through themselves. `along`: `sum_c w_c scale_c z_c` of each edge, for both scalars.
+    /// Adds to the direct gradients of the four-vectors what reaches them through the two scalars, and, where they
+    /// move, through themselves. `along`: `sum_c w_c scale_c z_c` of each edge, for both scalars.
     pub(super) fn finish_vectors(
         &self,
         d_x: &mut [f32],
@@ -157,8 +157,8 @@ impl Walk<'_> {
     ) {
         let (spec, saved, c, width) = (self.spec, self.saved, self.spec.hidden, self.spec.output());
         let weights = [spec.distance(), spec.product()].map(|r| &self.parameters[r]);
-        // The gradient of scalar s of an edge is sum_c w_c (scale z + constant - slope y)_c, and y a sum of two nodes and
-        // two scalars: all but z are numbers of nodes.
+        // The gradient of scalar s of an edge is sum_c w_c (scale z + constant - slope y)_c, and y a sum of two nodes
+        // and two scalars: all but z are numbers of nodes.
         let sloped: [Vec<f32>; 2] = weights.map(|w| w.iter().zip(&through.slope).map(|(w, s)| w * s).collect());
         let constant = weights.map(|w| simd::dot(w, &through.constant));
         let of_node = |x: &[f32], i: usize| [0, 1].map(|s| simd::dot(&x[i * c..][..c], &sloped[s]));

@@ -1,7 +1,7 @@
 //! Mean and variance of the first pre-activation over all edges, from sums over nodes.
 //!
-//! `y_ij = a_i + b_j + s_ij` with `s_ij = n_ij w_n + p_ij w_p`, symmetric in i and j. With capital letters for sums over the
-//! nodes of a jet of n, and `S_i = sum_j s_ij`,
+//! `y_ij = a_i + b_j + s_ij` with `s_ij = n_ij w_n + p_ij w_p`, symmetric in i and j. With capital letters for sums
+//! over the nodes of a jet of n, and `S_i = sum_j s_ij`,
 //!
 //! ```text
 //! sum y   = (n - 1)(A + B) + sum s

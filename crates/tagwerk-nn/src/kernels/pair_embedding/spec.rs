@@ -92,8 +92,8 @@ impl PairSpec {
     }
 }
 
-/// Where the pairs of each jet are: unordered, `n (n + 1) / 2` rows a jet, (i, j <= i) at `i (i + 1) / 2 + j`; and in the
-/// result, `H n^2` values a jet, (h, i, j) at `(h n + i) n + j`.
+/// Where the pairs of each jet are: unordered, `n (n + 1) / 2` rows a jet, (i, j <= i) at `i (i + 1) / 2 + j`; and in
+/// the result, `H n^2` values a jet, (h, i, j) at `(h n + i) n + j`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// Constituents of each jet, `[B]`.

@@ -12,8 +12,8 @@ use std::ops::Range;
 /// fit into a second-level cache together.
 pub(super) const ROWS: usize = 128;
 
-/// What the backward pass needs of the forward pass: what products wrote, without bias, `[R, C]` each; empty where no map
-/// needs it.
+/// What the backward pass needs of the forward pass: what products wrote, without bias, `[R, C]` each; empty where no
+/// map needs it.
 #[derive(Debug)]
 pub struct Saved {
     pub(super) products: Vec<Buffer>,
@@ -47,8 +47,8 @@ pub(super) fn load(to: &mut [f32], from: &[f32], bias: Option<&[f32]>) {
     }
 }
 
-/// Runs the chain: `x: [R, C_0]` to `[R, C_L]`; `other: [R, C_L]` is added if the residual is that. `keys`: one a dropout,
-/// or none while scoring. `keep` saves what [`super::backward`] needs.
+/// Runs the chain: `x: [R, C_0]` to `[R, C_L]`; `other: [R, C_L]` is added if the residual is that. `keys`: one a
+/// dropout, or none while scoring. `keep` saves what [`super::backward`] needs.
 ///
 /// # Panics
 /// If the residual is another tensor and there is none: a bug in the caller.

@@ -92,8 +92,8 @@ impl Bound<'_> {
         }
     }
 
-    /// Turns the gradient `d` of the mapped row into that of the row `x`, which is overwritten, and adds the gradients of
-    /// the parameters to the packed `gradient`.
+    /// Turns the gradient `d` of the mapped row into that of the row `x`, which is overwritten, and adds the gradients
+    /// of the parameters to the packed `gradient`.
     #[inline(always)]
     pub(super) fn backward(&self, x: &mut [f32], row: usize, d: &mut [f32], notes: &mut [f32], gradient: &mut [f32]) {
         let c = self.width;
