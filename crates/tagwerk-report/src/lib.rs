@@ -59,7 +59,7 @@ pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
 pub use input::{CURVE_POINTS, EpochRecord, History, ReportInput, TaggerCurves};
 pub use regression::{
-    POINTS, PredictionCurves, RegressionReport, RegressionReportInput, TARGET_BINS, regression_csv, regression_latex,
+    POINTS, PredictionCurves, RegressionReportInput, TARGET_BINS, regression_csv, regression_latex,
     regression_markdown, regression_text, regression_trainings_csv, write_regression_report,
 };
 pub use table::{footnotes, table_csv, table_latex, table_markdown, table_text, trainings_csv};

@@ -8,7 +8,7 @@ pub use table::{regression_csv, regression_latex, regression_markdown, regressio
 use crate::error::Result;
 use crate::figure::{Figure, prediction_figure, residual_figure, resolution_figure, training_figure};
 use crate::input::History;
-use crate::write::write_files;
+use crate::write::{Report, Tables};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tagwerk_stats::{RegressionBin, RegressionTable, Score, StatsError, regression_bins};
@@ -77,25 +77,12 @@ impl PredictionCurves {
     }
 }
 
-/// A regression's report in memory.
-#[derive(Debug, Clone)]
-pub struct RegressionReport {
-    /// The page, also among `files` as `report.html`.
-    pub html: String,
-    /// The terminal table.
-    pub text: String,
-    /// Figures, in the order of the page.
-    pub figures: Vec<Figure>,
-    /// Path relative to the report's folder, and contents; `report.html` last.
-    pub files: Vec<(PathBuf, String)>,
-}
-
-impl RegressionReport {
-    /// Makes every table and figure. Figures without data are left out.
+impl Report {
+    /// Makes every table and figure of a regression. Figures without data are left out.
     ///
     /// # Errors
     /// A picture that cannot be drawn.
-    pub fn new(input: &RegressionReportInput) -> Result<Self> {
+    pub fn of_regression(input: &RegressionReportInput) -> Result<Self> {
         let table = &input.table;
         let figures: Vec<Figure> = [
             prediction_figure(table, &input.curves)?,
@@ -106,37 +93,15 @@ impl RegressionReport {
         .into_iter()
         .flatten()
         .collect();
-        let html = page::page(input, &figures);
-        let text = regression_text(table);
-        let mut files: Vec<(PathBuf, String)> = vec![
-            (
-                "landscape.json".into(),
-                format!("{}\n", serde_json::to_string_pretty(table)?),
-            ),
-            ("table.txt".into(), text.clone()),
-            ("table.md".into(), regression_markdown(table)),
-            ("table.tex".into(), regression_latex(table)),
-            ("table.csv".into(), regression_csv(table)),
-            ("trainings.csv".into(), regression_trainings_csv(table)),
-        ];
-        for figure in &figures {
-            files.extend(figure.files());
-        }
-        files.push(("report.html".into(), html.clone()));
-        Ok(Self {
-            html,
-            text,
-            figures,
-            files,
-        })
-    }
-
-    /// Writes all files under `folder`, as [`Report::write`](crate::Report::write) does.
-    ///
-    /// # Errors
-    /// A folder that cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        write_files(folder, &self.figures, &self.files)
+        let tables = Tables {
+            json: serde_json::to_string_pretty(table)?,
+            text: regression_text(table),
+            markdown: regression_markdown(table),
+            latex: regression_latex(table),
+            csv: regression_csv(table),
+            trainings: regression_trainings_csv(table),
+        };
+        Ok(Self::assembled(page::page(input, &figures), figures, tables))
     }
 }
 
@@ -145,6 +110,6 @@ impl RegressionReport {
 /// # Errors
 /// A picture that cannot be drawn, a folder that cannot be written.
 pub fn write_regression_report(input: &RegressionReportInput, folder: &Path) -> Result<PathBuf> {
-    RegressionReport::new(input)?.write(folder)?;
+    Report::of_regression(input)?.write(folder)?;
     Ok(folder.join("report.html"))
 }

@@ -9,13 +9,13 @@ mod latex;
 mod markdown;
 mod text;
 
-pub(crate) use csv::{csv_line, csv_number};
+pub(crate) use csv::{csv_line, csv_number, csv_optional};
 pub use csv::{table_csv, trainings_csv};
 pub use footnote::footnotes;
 pub use latex::table_latex;
 pub use markdown::table_markdown;
 pub use text::table_text;
-pub(crate) use text::wrap;
+pub(crate) use text::{aligned, wrap};
 
 use tagwerk_stats::{LandscapeResult, Published, PublishedValue, RejectionColumn, TaggerResult};
 

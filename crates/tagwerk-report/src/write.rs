@@ -22,6 +22,17 @@ const STEMS: [&str; 8] = [
     "resolution",
 ];
 
+/// One table in all its forms.
+pub(crate) struct Tables {
+    pub(crate) json: String,
+    pub(crate) text: String,
+    pub(crate) markdown: String,
+    pub(crate) latex: String,
+    pub(crate) csv: String,
+    /// Every training, as CSV.
+    pub(crate) trainings: String,
+}
+
 /// A report in memory: its page and its files.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -49,29 +60,35 @@ impl Report {
         .into_iter()
         .flatten()
         .collect();
-        let html = html::page(input, &figures);
-        let text = table_text(landscape);
+        let tables = Tables {
+            json: serde_json::to_string_pretty(landscape)?,
+            text: table_text(landscape),
+            markdown: table_markdown(landscape),
+            latex: table_latex(landscape),
+            csv: table_csv(landscape),
+            trainings: trainings_csv(landscape),
+        };
+        Ok(Self::assembled(html::page(input, &figures), figures, tables))
+    }
+
+    /// The files of a page with its figures and tables.
+    pub(crate) fn assembled(html: String, figures: Vec<Figure>, tables: Tables) -> Self {
         let mut files: Vec<(PathBuf, String)> = vec![
-            (
-                "landscape.json".into(),
-                format!("{}\n", serde_json::to_string_pretty(landscape)?),
-            ),
-            ("table.txt".into(), text.clone()),
-            ("table.md".into(), table_markdown(landscape)),
-            ("table.tex".into(), table_latex(landscape)),
-            ("table.csv".into(), table_csv(landscape)),
-            ("trainings.csv".into(), trainings_csv(landscape)),
+            ("landscape.json".into(), format!("{}\n", tables.json)),
+            ("table.txt".into(), tables.text.clone()),
+            ("table.md".into(), tables.markdown),
+            ("table.tex".into(), tables.latex),
+            ("table.csv".into(), tables.csv),
+            ("trainings.csv".into(), tables.trainings),
         ];
-        for figure in &figures {
-            files.extend(figure.files());
-        }
+        files.extend(figures.iter().flat_map(Figure::files));
         files.push(("report.html".into(), html.clone()));
-        Ok(Self {
+        Self {
             html,
-            text,
+            text: tables.text,
             figures,
             files,
-        })
+        }
     }
 
     /// Writes all files under `folder`, which is made when it is not there.
@@ -80,34 +97,29 @@ impl Report {
     /// last, so that its presence says that the rest is there. Figures of an earlier report that this one does not have
     /// are removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_files(folder, &self.figures, &self.files)
-    }
-}
-
-/// Writes files of a report, `report.html` last, and removes figures of an earlier one that are not among `figures`.
-pub(crate) fn write_files(folder: &Path, figures: &[Figure], files: &[(PathBuf, String)]) -> Result<()> {
-    let place = folder.join("figures");
-    fs::create_dir_all(&place).map_err(|source| ReportError::Write {
-        path: place.clone(),
-        source,
-    })?;
-    for stem in STEMS {
-        if !figures.iter().any(|f| f.name == stem) {
-            for extension in ["svg", "csv"] {
-                let path = place.join(stem).with_extension(extension);
-                match fs::remove_file(&path) {
-                    Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(ReportError::Write { path, source });
+        let place = folder.join("figures");
+        fs::create_dir_all(&place).map_err(|source| ReportError::Write {
+            path: place.clone(),
+            source,
+        })?;
+        for stem in STEMS {
+            if !self.figures.iter().any(|f| f.name == stem) {
+                for extension in ["svg", "csv"] {
+                    let path = place.join(stem).with_extension(extension);
+                    match fs::remove_file(&path) {
+                        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(ReportError::Write { path, source });
+                        }
+                        _ => {}
                     }
-                    _ => {}
                 }
             }
         }
+        for (name, contents) in &self.files {
+            replace(&folder.join(name), contents.as_bytes())?;
+        }
+        Ok(())
     }
-    for (name, contents) in files {
-        replace(&folder.join(name), contents.as_bytes())?;
-    }
-    Ok(())
 }
 
 /// Makes the report of `input` and writes it under `folder`; returns the path of the page.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // The test settings of clippy.toml do not reach the free functions of a test file.
 
 use tagwerk_report::{
-    EpochRecord, History, PredictionCurves, RegressionReport, RegressionReportInput, regression_csv, regression_latex,
+    EpochRecord, History, PredictionCurves, RegressionReportInput, Report, regression_csv, regression_latex,
     regression_markdown, regression_text, write_regression_report,
 };
 use tagwerk_stats::{RegressionLandscape, RegressionTraining};
@@ -100,7 +100,7 @@ fn tables_name_the_data_set_its_unit_and_both_errors() {
 
 #[test]
 fn page_and_figures_are_well_formed_and_have_numbers() {
-    let report = RegressionReport::new(&input()).unwrap();
+    let report = Report::of_regression(&input()).unwrap();
     let names: Vec<&str> = report.figures.iter().map(|figure| figure.name.as_str()).collect();
     assert_eq!(names, ["predictions", "residuals", "resolution", "training"]);
     let options = || roxmltree::ParsingOptions {

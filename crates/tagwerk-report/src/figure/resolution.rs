@@ -10,7 +10,7 @@ use super::style::Look;
 use crate::error::Result;
 use crate::escape;
 use crate::regression::PredictionCurves;
-use crate::table::{csv_line, csv_number};
+use crate::table::{csv_line, csv_number, csv_optional};
 use tagwerk_stats::{RegressionBin, RegressionTable};
 
 const PANEL: (f64, f64) = (390.0, 330.0);
@@ -110,7 +110,6 @@ pub fn resolution_figure(table: &RegressionTable, rows: &[PredictionCurves]) -> 
     for row in &shown {
         for bin in &row.bins {
             let e = &bin.evaluation;
-            let optional = |value: Option<f64>| value.map(csv_number).unwrap_or_default();
             csv.push_str(&csv_line(&[
                 escape::csv(&row.tagger),
                 csv_number(bin.low),
@@ -118,9 +117,9 @@ pub fn resolution_figure(table: &RegressionTable, rows: &[PredictionCurves]) -> 
                 csv_number(bin.target),
                 e.events.to_string(),
                 csv_number(e.resolution),
-                optional(e.resolution_error),
+                csv_optional(e.resolution_error),
                 csv_number(e.bias),
-                optional(e.bias_error),
+                csv_optional(e.bias_error),
             ]));
         }
     }

@@ -9,7 +9,7 @@ use super::style::{BACKGROUND, SIGNAL};
 use crate::error::Result;
 use crate::escape;
 use crate::input::{EpochRecord, History};
-use crate::table::{csv_line, csv_number};
+use crate::table::{csv_line, csv_optional};
 
 const PANEL: (f64, f64) = (250.0, 220.0);
 const HEAD: f64 = 34.0;
@@ -118,8 +118,7 @@ pub fn training_figure(histories: &[History]) -> Result<Option<Figure>> {
     );
     for history in histories {
         for e in &history.epochs {
-            let numbers =
-                [e.training_loss, e.validation_loss, judged(e)].map(|v| v.map(csv_number).unwrap_or_default());
+            let numbers = [e.training_loss, e.validation_loss, judged(e)].map(csv_optional);
             let address = [
                 escape::csv(&history.tagger),
                 history.seed.to_string(),

@@ -4,23 +4,16 @@ use super::RegressionReportInput;
 use super::table::{HEADINGS, comparisons, lines, notes};
 use crate::escape::html;
 use crate::figure::Figure;
-use crate::html::{document, embedded, facts, figure_id, list, reproduce};
+use crate::html::{Section, document, figure_sections, list, origin_sections, wide_table};
 use crate::number::{duration, grouped, rounded};
 use tagwerk_stats::RegressionTable;
 
 /// The page. `figures` are embedded in the order given.
 pub(super) fn page(input: &RegressionReportInput, figures: &[Figure]) -> String {
-    let mut sections: Vec<(&str, &str, String)> = vec![("table", "Algorithms", table(&input.table))];
-    for figure in figures {
-        sections.push((figure_id(figure), &figure.title, embedded(figure)));
-    }
+    let mut sections: Vec<Section> = vec![("table", "Algorithms", table(&input.table))];
+    sections.extend(figure_sections(figures));
     sections.push(("trainings", "Trainings", trainings(&input.table)));
-    if !input.provenance.is_empty() {
-        sections.push(("provenance", "Configuration and provenance", facts(&input.provenance)));
-    }
-    if !input.commands.is_empty() {
-        sections.push(("reproduce", "How to reproduce", reproduce(&input.commands)));
-    }
+    sections.extend(origin_sections(&input.provenance, &input.commands));
     document(&input.title, &summary(&input.table), &sections)
 }
 
@@ -50,25 +43,22 @@ fn summary(table: &RegressionTable) -> String {
 }
 
 fn table(table: &RegressionTable) -> String {
-    let mut out = format!(
-        "<div class=\"wide\"><table>\n<caption>Measured on {}. Errors: ± trainings ± test sample.</caption>\n<thead><tr>",
-        html(&table.dataset)
-    );
-    for heading in HEADINGS {
-        out.push_str(&format!("<th scope=\"col\">{heading}</th>"));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    let mut body = String::new();
     for line in lines(table) {
-        out.push_str(&format!(
+        body.push_str(&format!(
             "<tr class=\"measured\"><th scope=\"row\">{}</th>",
             html(&line.name)
         ));
         for cell in &line.cells {
-            out.push_str(&format!("<td>{}</td>", html(&cell.joined(" ± ", "–"))));
+            body.push_str(&format!("<td>{}</td>", html(&cell.joined(" ± ", "–"))));
         }
-        out.push_str(&format!("<td>{}</td></tr>\n", line.parameters));
+        body.push_str(&format!("<td>{}</td></tr>\n", line.parameters));
     }
-    out.push_str("</tbody>\n</table></div>\n");
+    let caption = format!(
+        "Measured on {}. Errors: ± trainings ± test sample.",
+        html(&table.dataset)
+    );
+    let mut out = wide_table(&caption, &HEADINGS, &body);
     if let Some((heading, lines)) = comparisons(table).split_first() {
         out.push_str(&format!("<p>{}</p>\n{}", html(heading), list(lines)));
     }
@@ -78,9 +68,7 @@ fn table(table: &RegressionTable) -> String {
 
 /// Every training, so that the spread can be judged.
 fn trainings(table: &RegressionTable) -> String {
-    let mut out =
-        String::from("<div class=\"wide\"><table>\n<caption>Every training, ± test sample.</caption>\n<thead><tr>");
-    for heading in [
+    const HEADINGS: [&str; 8] = [
         "algorithm",
         "seed",
         "resolution",
@@ -89,10 +77,8 @@ fn trainings(table: &RegressionTable) -> String {
         "epochs",
         "time",
         "remarks",
-    ] {
-        out.push_str(&format!("<th scope=\"col\">{heading}</th>"));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    ];
+    let mut body = String::new();
     for row in &table.taggers {
         for (i, training) in row.trainings.iter().enumerate() {
             let e = &training.evaluation;
@@ -101,7 +87,7 @@ fn trainings(table: &RegressionTable) -> String {
                 errors.first().map_or(text.clone(), |error| format!("{text} ± {error}"))
             };
             let median = row.median_training == i && row.trainings.len() > 1;
-            out.push_str(&format!(
+            body.push_str(&format!(
                 "<tr class=\"measured\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td \
                  class=\"reason\">{}</td></tr>\n",
                 html(&row.name),
@@ -115,6 +101,5 @@ fn trainings(table: &RegressionTable) -> String {
             ));
         }
     }
-    out.push_str("</tbody>\n</table></div>\n");
-    out
+    wide_table("Every training, ± test sample.", &HEADINGS, &body)
 }

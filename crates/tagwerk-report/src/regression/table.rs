@@ -2,7 +2,7 @@
 
 use crate::escape;
 use crate::number::{grouped, rounded};
-use crate::table::{Cell, csv_line, csv_number, number, wrap};
+use crate::table::{Cell, aligned, csv_line, csv_number, csv_optional, number, wrap};
 use tagwerk_stats::{RegressionColumn, RegressionRow, RegressionTable};
 
 /// Column headings; the unit stands in the footnotes.
@@ -110,27 +110,7 @@ pub fn regression_text(table: &RegressionTable) -> String {
                 .collect(),
         );
     }
-    let width = |text: &str| text.chars().count();
-    let widths: Vec<usize> = (0..HEADINGS.len())
-        .map(|c| rows.iter().map(|row| width(&row[c])).max().unwrap_or(0))
-        .collect();
-    let mut out = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        let mut text = String::new();
-        for (c, cell) in row.iter().enumerate() {
-            let fill = " ".repeat(widths[c] - width(cell));
-            match c {
-                0 => text.push_str(&format!("{cell}{fill}")),
-                _ => text.push_str(&format!("  {fill}{cell}")),
-            }
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-        if number == 0 {
-            out.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
-            out.push('\n');
-        }
-    }
+    let mut out = aligned(&rows, 1);
     let comparisons = comparisons(table);
     if !comparisons.is_empty() {
         out.push('\n');
@@ -218,7 +198,6 @@ pub fn regression_csv(table: &RegressionTable) -> String {
         .map(str::to_owned),
     );
     let mut out = csv_line(&header);
-    let optional = |value: Option<f64>| value.map(csv_number).unwrap_or_default();
     for row in &table.taggers {
         let mut fields = vec![
             escape::csv(&row.name),
@@ -228,17 +207,17 @@ pub fn regression_csv(table: &RegressionTable) -> String {
         for column in [&row.resolution, &row.bias, &row.mse] {
             fields.extend([
                 csv_number(column.value),
-                optional(column.spread),
-                optional(column.test_error),
+                csv_optional(column.spread),
+                csv_optional(column.test_error),
             ]);
         }
         let (ensemble, comparison) = (row.ensemble.as_ref(), row.comparison.as_ref());
         fields.extend([
-            optional(ensemble.map(|e| e.resolution)),
-            optional(ensemble.and_then(|e| e.resolution_error)),
+            csv_optional(ensemble.map(|e| e.resolution)),
+            csv_optional(ensemble.and_then(|e| e.resolution_error)),
             comparison.map(|c| escape::csv(&c.best)).unwrap_or_default(),
-            optional(comparison.map(|c| c.resolution.difference)),
-            optional(comparison.and_then(|c| c.resolution.error)),
+            csv_optional(comparison.map(|c| c.resolution.difference)),
+            csv_optional(comparison.and_then(|c| c.resolution.error)),
         ]);
         out.push_str(&csv_line(&fields));
     }
@@ -261,7 +240,6 @@ pub fn regression_trainings_csv(table: &RegressionTable) -> String {
         "median_resolution",
     ];
     let mut out = csv_line(&header.map(str::to_owned));
-    let optional = |value: Option<f64>| value.map(csv_number).unwrap_or_default();
     for row in &table.taggers {
         for (i, training) in row.trainings.iter().enumerate() {
             let e = &training.evaluation;
@@ -269,11 +247,11 @@ pub fn regression_trainings_csv(table: &RegressionTable) -> String {
                 escape::csv(&row.name),
                 training.seed.to_string(),
                 csv_number(e.resolution),
-                optional(e.resolution_error),
+                csv_optional(e.resolution_error),
                 csv_number(e.bias),
-                optional(e.bias_error),
+                csv_optional(e.bias_error),
                 csv_number(e.mse),
-                optional(e.mse_error),
+                csv_optional(e.mse_error),
                 training.epochs.to_string(),
                 csv_number(training.seconds),
                 u8::from(row.median_training == i).to_string(),

@@ -29,11 +29,30 @@ pub fn table_text(landscape: &LandscapeResult) -> String {
         line.push(row.parameters);
         lines.push(line);
     }
-    let width = |text: &str| text.chars().count();
-    let widths: Vec<usize> = (0..split.len())
-        .map(|c| lines.iter().map(|l| width(&l[c])).max().unwrap_or(0))
-        .collect();
+    let mut out = aligned(&lines, 2);
+    let comparisons = comparison_lines(landscape);
+    if !comparisons.is_empty() {
+        out.push('\n');
+        for line in comparisons {
+            out.push_str(&plain(&line));
+            out.push('\n');
+        }
+    }
+    out.push('\n');
+    for note in footnotes(landscape) {
+        out.push_str(&wrap(&plain(&note)));
+    }
+    out
+}
 
+/// Lines of equally many cells as columns two blanks apart, the first flush left and the others right, with a rule under
+/// the first `headings` lines.
+pub(crate) fn aligned(lines: &[Vec<String>], headings: usize) -> String {
+    let width = |text: &str| text.chars().count();
+    let columns = lines.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| lines.iter().map(|line| width(&line[c])).max().unwrap_or(0))
+        .collect();
     let mut out = String::new();
     for (number, line) in lines.iter().enumerate() {
         let mut text = String::new();
@@ -46,22 +65,10 @@ pub fn table_text(landscape: &LandscapeResult) -> String {
         }
         out.push_str(text.trim_end());
         out.push('\n');
-        if number == 1 {
+        if number + 1 == headings {
             out.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
             out.push('\n');
         }
-    }
-    let comparisons = comparison_lines(landscape);
-    if !comparisons.is_empty() {
-        out.push('\n');
-        for line in comparisons {
-            out.push_str(&plain(&line));
-            out.push('\n');
-        }
-    }
-    out.push('\n');
-    for note in footnotes(landscape) {
-        out.push_str(&wrap(&plain(&note)));
     }
     out
 }
