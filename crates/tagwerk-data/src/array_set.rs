@@ -11,8 +11,10 @@ pub enum ArraySet {
     Spinodal,
     /// Pion spectra under two equations of state (pd4ml, EOSL).
     Eos,
-    /// Signal traces of an array of air-shower stations (pd4ml).
+    /// Signal traces of an array of air-shower stations, to find the depth of the maximum (pd4ml).
     Airshower,
+    /// The same traces, to tell iron from proton.
+    AirshowerPrimary,
     /// Generated events of Belle II with their decay trees (pd4ml).
     Belle,
     /// Hillas parameters of the MAGIC telescope.
@@ -27,10 +29,11 @@ pub enum ArraySet {
 
 impl ArraySet {
     /// All that have a name in the catalogue.
-    pub const KNOWN: [Self; 7] = [
+    pub const KNOWN: [Self; 8] = [
         Self::Spinodal,
         Self::Eos,
         Self::Airshower,
+        Self::AirshowerPrimary,
         Self::Belle,
         Self::Magic,
         Self::Higgs,
@@ -43,6 +46,7 @@ impl ArraySet {
             Self::Spinodal => "spinodal",
             Self::Eos => "eos",
             Self::Airshower => "airshower",
+            Self::AirshowerPrimary => "airshower-primary",
             Self::Belle => "belle",
             Self::Magic => "magic",
             Self::Higgs => "higgs",

@@ -1,6 +1,7 @@
 //! The catalogue: data sets that Tagwerk knows by name, one file each.
 
 mod airshower;
+mod airshower_primary;
 mod belle;
 mod eos;
 mod higgs;
@@ -144,12 +145,13 @@ pub struct FileEntry {
 }
 
 /// All data sets.
-pub const CATALOGUE: [&CatalogueEntry; 9] = [
+pub const CATALOGUE: [&CatalogueEntry; 10] = [
     &sample::ENTRY,
     &top_tagging::ENTRY,
     &spinodal::ENTRY,
     &eos::ENTRY,
     &airshower::ENTRY,
+    &airshower_primary::ENTRY,
     &belle::ENTRY,
     &magic::ENTRY,
     &higgs::ENTRY,

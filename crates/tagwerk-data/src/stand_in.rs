@@ -1,6 +1,7 @@
 //! Stand-ins for published data sets that can no longer be had: generated events of the same layout.
 //!
-//! The five files of pd4ml (arXiv:2107.00656) cannot be downloaded any more. For four of them a toy model makes events
+//! The five files of pd4ml (arXiv:2107.00656) cannot be downloaded any more. For four of them, and for the air showers
+//! also with the primary particle as target, a toy model makes events
 //! of the same arrays, shapes, padding and rough ranges, with classes that differ as the physics says they should, so
 //! that everything from the reader to the table can be run and algorithms compared. They are not the published events,
 //! and nothing may be compared to published numbers: the archive says `stand-in` in its comment, the data set's name
@@ -119,7 +120,7 @@ pub fn stand_in(
         return Err(DataError::Argument {
             name: "data set of a stand-in",
             value: set.name().into(),
-            allowed: "spinodal, eos, airshower, belle",
+            allowed: "spinodal, eos, airshower, airshower-primary, belle",
         });
     };
     if options.events < LEAST {
@@ -200,13 +201,14 @@ struct Model {
 
 fn model(set: ArraySet) -> Option<Model> {
     let fixed: &'static [fn() -> NamedArray] = match set {
-        ArraySet::Airshower => &[airshower::stations],
+        ArraySet::Airshower | ArraySet::AirshowerPrimary => &[airshower::stations],
         _ => &[],
     };
     let event = match set {
         ArraySet::Spinodal => spinodal::event as fn(u64, u64) -> Event,
         ArraySet::Eos => eos::event,
         ArraySet::Airshower => airshower::event,
+        ArraySet::AirshowerPrimary => airshower::primary,
         ArraySet::Belle => belle::event,
         _ => return None,
     };

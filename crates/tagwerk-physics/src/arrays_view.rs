@@ -90,7 +90,7 @@ impl ArrayInput {
     pub fn new(set: ArraySet, arrays: &[ArrayInfo]) -> Self {
         match set {
             ArraySet::Belle => belle::input(),
-            ArraySet::Airshower => airshower::input(),
+            ArraySet::Airshower | ArraySet::AirshowerPrimary => airshower::input(set),
             _ => {
                 let shape = match arrays {
                     [only] => only.shape.clone(),
@@ -159,7 +159,7 @@ pub fn arrays_view(arrays: &Arrays) -> Result<View, PhysicsError> {
     let input = ArrayInput::new(arrays.set(), &infos);
     let values = match (arrays.set(), arrays.arrays()) {
         (ArraySet::Belle, _) => return belle::view(arrays),
-        (ArraySet::Airshower, _) => airshower::values(arrays)?,
+        (ArraySet::Airshower | ArraySet::AirshowerPrimary, _) => airshower::values(arrays)?,
         (ArraySet::JetImages, [image]) => unit_sum(image),
         (_, [only]) => match only.shape[..] {
             [h, w, c] => channels_first(&only.values, h * w, c),

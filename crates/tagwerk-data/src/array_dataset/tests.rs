@@ -34,6 +34,24 @@ fn open(set: ArraySet, path: &Path) -> Result<ArrayDataset, DataError> {
     ArrayDataset::open(set, path, &JetOptions::default())
 }
 
+/// A stand-in of a data set.
+fn generated(set: ArraySet, path: &Path, events: u64) {
+    stand_in(set, path, StandInOptions { events, seed: 1 }, &mut |_, _| true).unwrap();
+}
+
+/// Options that divide a file into these shares.
+fn divided([train, validation, test]: [f64; 3]) -> JetOptions {
+    let split = Split::Fractions {
+        train,
+        validation,
+        test,
+    };
+    JetOptions {
+        split: Some(split),
+        ..JetOptions::default()
+    }
+}
+
 #[test]
 fn types_of_numbers_and_axes_do_not_matter() {
     let (_dir, dir) = sandbox();
@@ -50,14 +68,7 @@ fn types_of_numbers_and_axes_do_not_matter() {
         ],
     );
     assert_eq!(ArrayDataset::recognize(&path).unwrap(), Some(ArraySet::Other));
-    let options = JetOptions {
-        split: Some(Split::Fractions {
-            train: 0.4,
-            validation: 0.2,
-            test: 0.4,
-        }),
-        ..JetOptions::default()
-    };
+    let options = divided([0.4, 0.2, 0.4]);
     let data = ArrayDataset::open(ArraySet::Other, &path, &options).unwrap();
     assert_eq!((data.name(), data.task()), ("mine", Task::Classification));
     let test = data.load(Part::Test, None).unwrap();
@@ -218,13 +229,7 @@ fn an_archive_that_does_not_fit_is_told_what_is_wrong() {
 fn damaged_archives_are_errors_and_no_panics() {
     let (_dir, dir) = sandbox();
     let path = dir.join("toy.npz");
-    stand_in(
-        ArraySet::Spinodal,
-        &path,
-        StandInOptions { events: 40, seed: 1 },
-        &mut |_, _| true,
-    )
-    .unwrap();
+    generated(ArraySet::Spinodal, &path, 40);
     let good = std::fs::read(&path).unwrap();
     for cut in [0, 3, 30, good.len() / 2, good.len() - 30] {
         std::fs::write(&path, &good[..cut]).unwrap();
@@ -254,13 +259,7 @@ fn damaged_archives_are_errors_and_no_panics() {
 fn a_limit_draws_from_all_rows_and_a_smaller_one_lies_inside() {
     let (_dir, dir) = sandbox();
     let path = dir.join("toy.npz");
-    stand_in(
-        ArraySet::Eos,
-        &path,
-        StandInOptions { events: 200, seed: 1 },
-        &mut |_, _| true,
-    )
-    .unwrap();
+    generated(ArraySet::Eos, &path, 200);
     let data = open(ArraySet::Eos, &path).unwrap();
     let all = data.load(Part::Train, None).unwrap();
     let (few, more) = (
@@ -273,14 +272,7 @@ fn a_limit_draws_from_all_rows_and_a_smaller_one_lies_inside() {
         assert_eq!(few.targets()[i], all.targets()[row as usize]);
     }
     // Every row of the file, for scoring: rows count through the parts.
-    let options = JetOptions {
-        split: Some(Split::Fractions {
-            train: 0.0,
-            validation: 0.0,
-            test: 1.0,
-        }),
-        ..JetOptions::default()
-    };
+    let options = divided([0.0, 0.0, 1.0]);
     let whole = ArrayDataset::open(ArraySet::Eos, &path, &options)
         .unwrap()
         .load(Part::Test, None)
@@ -310,14 +302,7 @@ fn tables_are_read_with_any_separator_and_packed() {
         gz.write_all(text.as_bytes()).unwrap();
         gz.finish().unwrap();
         for path in [path, packed] {
-            let options = JetOptions {
-                split: Some(Split::Fractions {
-                    train: 1.0,
-                    validation: 0.0,
-                    test: 0.0,
-                }),
-                ..JetOptions::default()
-            };
+            let options = divided([1.0, 0.0, 0.0]);
             let data = ArrayDataset::open(ArraySet::Other, &path, &options).unwrap();
             let events = data.load(Part::Train, None).unwrap();
             assert_eq!(events.targets(), [0.0, 1.0, 1.0, 0.0]);
@@ -384,14 +369,7 @@ fn long_tables_are_read_whole_in_order() {
     }
     assert!(text.len() > 16 << 20, "{}", text.len());
     std::fs::write(&path, text).unwrap();
-    let options = JetOptions {
-        split: Some(Split::Fractions {
-            train: 1.0,
-            validation: 0.0,
-            test: 0.0,
-        }),
-        ..JetOptions::default()
-    };
+    let options = divided([1.0, 0.0, 0.0]);
     let events = ArrayDataset::open(ArraySet::Other, &path, &options)
         .unwrap()
         .load(Part::Train, None)
@@ -418,14 +396,7 @@ fn real(name: &str) -> Option<PathBuf> {
 }
 
 fn everything(set: ArraySet, path: &Path) -> Arrays {
-    let options = JetOptions {
-        split: Some(Split::Fractions {
-            train: 1.0,
-            validation: 0.0,
-            test: 0.0,
-        }),
-        ..JetOptions::default()
-    };
+    let options = divided([1.0, 0.0, 0.0]);
     ArrayDataset::open(set, path, &options)
         .unwrap()
         .load(Part::Train, None)

@@ -2,6 +2,61 @@
 
 use super::*;
 
+/// Traces, arrival times, and places of the stations.
+pub(super) const ARRAYS: &[ArrayEntry] = &[
+    ArrayEntry {
+        name: "X_0",
+        shape: &[9, 9, 80],
+        per_event: true,
+    },
+    ArrayEntry {
+        name: "X_1",
+        shape: &[9, 9, 1],
+        per_event: true,
+    },
+    ArrayEntry {
+        name: "X_2",
+        shape: &[81, 3],
+        per_event: false,
+    },
+];
+
+/// How the showers are seen.
+pub(super) const RECIPE: &[(&str, &str)] = &[(
+    "detector",
+    "9 x 9 stations, each with a signal trace of 80 bins and the arrival time of its first particle",
+)];
+
+/// Columns but the target.
+pub(super) const TRACES: ColumnEntry = ColumnEntry {
+    name: "X_0",
+    kind: "[9, 9, 80]",
+    unit: "",
+    meaning: "signal traces of the stations; -1 where a station or bin saw nothing",
+};
+pub(super) const TIMES: ColumnEntry = ColumnEntry {
+    name: "X_1",
+    kind: "[9, 9, 1]",
+    unit: "",
+    meaning: "arrival time of the first particle; -1 where a station saw nothing",
+};
+pub(super) const STATIONS: ColumnEntry = ColumnEntry {
+    name: "X_2",
+    kind: "[81, 3]",
+    unit: "",
+    meaning: "x, y, z of the stations; once, not per event",
+};
+
+/// How signals and times reach a network.
+pub(super) const PREPARED: &str = "signals become log10(s + 1); times have their mean over the event's stations subtracted and are divided by \
+                                   one standard deviation, that of the training events (pd4ml computes it anew on each part)";
+
+/// Where the detector is described.
+pub(super) const CITATION: &str = concat!(
+    "M. Erdmann, J. Glombitza, D. Walz, A deep learning-based reconstruction of cosmic ray-induced air showers, Astropart. Phys. ",
+    "97, 46 (2018), arXiv:1708.00647; with pd4ml, arXiv:2107.00656"
+);
+
 pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     name: "airshower",
     title: "Airshower: depth of the shower maximum from surface stations (pd4ml)",
@@ -11,51 +66,17 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
         learn: Task::Regression,
         target: "Xmax",
         unit: "g/cm^2",
-        arrays: &[
-            ArrayEntry {
-                name: "X_0",
-                shape: &[9, 9, 80],
-                per_event: true,
-            },
-            ArrayEntry {
-                name: "X_1",
-                shape: &[9, 9, 1],
-                per_event: true,
-            },
-            ArrayEntry {
-                name: "X_2",
-                shape: &[81, 3],
-                per_event: false,
-            },
-        ],
+        arrays: ARRAYS,
         file: "4_airshower_100k_regression.npz",
         md5: Some("367dc93bec6111a1990f85cc8ff58d1f"),
         obtain: PD4ML_GONE,
         stand_in: true,
     }),
-    recipe: &[(
-        "detector",
-        "9 x 9 stations, each with a signal trace of 80 bins and the arrival time of its first particle",
-    )],
+    recipe: RECIPE,
     columns: &[
-        ColumnEntry {
-            name: "X_0",
-            kind: "[9, 9, 80]",
-            unit: "",
-            meaning: "signal traces of the stations; -1 where a station or bin saw nothing",
-        },
-        ColumnEntry {
-            name: "X_1",
-            kind: "[9, 9, 1]",
-            unit: "",
-            meaning: "arrival time of the first particle; -1 where a station saw nothing",
-        },
-        ColumnEntry {
-            name: "X_2",
-            kind: "[81, 3]",
-            unit: "",
-            meaning: "x, y, z of the stations; once, not per event",
-        },
+        TRACES,
+        TIMES,
+        STATIONS,
         ColumnEntry {
             name: "y",
             kind: "number",
@@ -68,15 +89,11 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     rows: [56_000, 14_000, 30_000],
     base_url: None,
     license: "not known here",
-    citation: concat!(
-        "M. Erdmann, J. Glombitza, D. Walz, A deep learning-based reconstruction of cosmic ray-induced air showers, Astropart. Phys. ",
-        "97, 46 (2018), arXiv:1708.00647; with pd4ml, arXiv:2107.00656"
-    ),
+    citation: CITATION,
     doi: Some("10.1016/j.astropartphys.2017.10.006"),
     convert: "read as it is",
     notes: &[
-        "signals become log10(s + 1); times have their mean over the event's stations subtracted and are divided by one standard \
-         deviation, that of the training events (pd4ml computes it anew on each part)",
+        PREPARED,
         "target: normalized with mean and standard deviation of the training events, which are kept with the weights; predictions are in \
          g/cm^2",
         STAND_IN_NOTE,

@@ -9,6 +9,7 @@
 use super::Event;
 use crate::arrays::NamedArray;
 use crate::random::{exponential, normal, poisson, stream, uniform};
+use rand_core::Rng;
 
 /// Stations a side, bins of a trace.
 const SIDE: usize = 9;
@@ -39,11 +40,28 @@ pub(super) fn stations() -> NamedArray {
     }
 }
 
+/// A shower of any of four primaries; the target is the depth of its maximum.
 pub(super) fn event(seed: u64, index: u64) -> Event {
     let rng = &mut stream(seed, "stand-in airshower", index);
+    shower(rng, &[1.0, 4.0, 14.0, 56.0]).0
+}
+
+/// A shower of a proton or an iron nucleus; the target is 1 for iron.
+pub(super) fn primary(seed: u64, index: u64) -> Event {
+    let rng = &mut stream(seed, "stand-in airshower-primary", index);
+    let (event, nucleus) = shower(rng, &[1.0, 56.0]);
+    Event {
+        target: nucleus as f32,
+        ..event
+    }
+}
+
+/// A shower of one of these mass numbers, and which of them.
+fn shower(rng: &mut impl Rng, masses: &[f64]) -> (Event, usize) {
     // Logarithm of the energy in eV, logarithm of the mass number.
     let energy = 18.5 + 1.5 * uniform(rng);
-    let mass = [1.0f64, 4.0, 14.0, 56.0][(4.0 * uniform(rng)) as usize % 4].ln();
+    let nucleus = (masses.len() as f64 * uniform(rng)) as usize % masses.len();
+    let mass = masses[nucleus].ln();
     let tail = 50.0 * (-mass / 4.0).exp();
     let mean = 797.0 + 58.0 * (energy - 19.0) - 24.0 * mass;
     let depth = mean + tail * (exponential(rng) - 1.0) + 20.0 * normal(rng);
@@ -104,14 +122,15 @@ pub(super) fn event(seed: u64, index: u64) -> Event {
             PADDING
         }
     });
-    Event {
+    let event = Event {
         arrays: vec![traces, times.collect()],
         target: depth as f32,
-    }
+    };
+    (event, nucleus)
 }
 
 /// Adds a signal to a trace: particles of 1 / `per_unit` each, whose times follow t exp(-t / tau).
-fn add(rng: &mut impl rand_core::Rng, trace: &mut [f64], signal: f64, tau: f64, per_unit: f64) {
+fn add(rng: &mut impl Rng, trace: &mut [f64], signal: f64, tau: f64, per_unit: f64) {
     // 1 - exp(-u) (1 + u) is the integral of u exp(-u).
     let below = |t: f64| 1.0 - (-t / tau).exp() * (1.0 + t / tau);
     for (bin, value) in trace.iter_mut().enumerate() {

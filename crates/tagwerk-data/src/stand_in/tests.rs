@@ -8,7 +8,13 @@ fn write(set: ArraySet, name: &str, events: u64, seed: u64) -> (tempfile::TempDi
     (dir, path)
 }
 
-const SETS: [ArraySet; 4] = [ArraySet::Spinodal, ArraySet::Eos, ArraySet::Airshower, ArraySet::Belle];
+const SETS: [ArraySet; 5] = [
+    ArraySet::Spinodal,
+    ArraySet::Eos,
+    ArraySet::Airshower,
+    ArraySet::AirshowerPrimary,
+    ArraySet::Belle,
+];
 
 #[test]
 fn a_stand_in_has_the_published_layout_and_says_what_it_is() {
@@ -69,7 +75,12 @@ fn classes_are_balanced_and_shapes_of_the_toys_are_right() {
         let model = model(set).unwrap();
         (0..count).map(|i| (model.event)(3, i)).collect()
     };
-    for set in [ArraySet::Spinodal, ArraySet::Eos, ArraySet::Belle] {
+    for set in [
+        ArraySet::Spinodal,
+        ArraySet::Eos,
+        ArraySet::AirshowerPrimary,
+        ArraySet::Belle,
+    ] {
         let ones: f32 = events(set, 400).iter().map(|event| event.target).sum();
         // Six standard deviations of a binomial number.
         assert!((ones - 200.0).abs() < 60.0, "{}: {ones}", set.name());
@@ -119,7 +130,7 @@ fn what_has_no_toy_or_too_few_events_is_refused_and_leaves_nothing() {
         run(ArraySet::Higgs, 100)
             .unwrap_err()
             .to_string()
-            .contains("spinodal, eos, airshower, belle")
+            .contains("spinodal, eos, airshower, airshower-primary, belle")
     );
     assert!(run(ArraySet::Eos, 19).unwrap_err().to_string().contains("at least 20"));
     let stopped = stand_in(

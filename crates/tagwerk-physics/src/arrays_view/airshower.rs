@@ -18,10 +18,10 @@ const CHANNELS: usize = BINS + 1;
 /// What a station or bin that saw nothing holds.
 const PADDING: f32 = -1.0;
 
-pub(super) fn input() -> ArrayInput {
+pub(super) fn input(set: ArraySet) -> ArrayInput {
     let values = CHANNELS * STATIONS;
     ArrayInput {
-        set: ArraySet::Airshower,
+        set,
         shape: vec![CHANNELS, SIDE, SIDE],
         connection: Some(Connection::Grid {
             height: SIDE,

@@ -52,6 +52,7 @@ fn inputs_have_the_published_numbers_of_a_dense_network() {
         (ArraySet::Spinodal, 400, Some((20, 20))),
         (ArraySet::Eos, 576, Some((24, 24))),
         (ArraySet::Airshower, 6_561, Some((9, 9))),
+        (ArraySet::AirshowerPrimary, 6_561, Some((9, 9))),
         (ArraySet::Belle, 19_100, None),
         (ArraySet::JetImages, 900, Some((30, 30))),
         (ArraySet::Magic, 10, None),

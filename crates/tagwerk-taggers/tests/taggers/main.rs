@@ -11,5 +11,5 @@ mod learns;
 mod particlenet_settings;
 mod properties;
 mod run;
-mod slopes;
+mod settings;
 mod support;

@@ -1,15 +1,12 @@
 //! The settings of ParticleNet that weights of other programs need. Their scores are compared with PyTorch where such
 //! weights are imported; here is what training and other jets see of them.
 
+use crate::support::gradient::{gradient, norm, part, slopes, smooth, weights};
+use crate::support::learner;
 use crate::support::sample::{batch, cut, jets};
-use crate::support::tensors::{self, Values};
-use crate::support::{learner, update};
-use std::collections::BTreeMap;
-use std::path::Path;
 use tagwerk_data::{Jets, Part};
-use tagwerk_nn::weights::save_tensors;
 use tagwerk_taggers::{Device, Tagger, registry};
-use tagwerk_train::{Batch, Learner, OptimizerConfig, TrainingConfig, Update};
+use tagwerk_train::TrainingConfig;
 
 const SMALL: &str = "dropout = 0.0\nhidden = 6\nblocks = [{k = 5, widths = [6, 6]}, {k = 9, widths = [8]}]\n";
 
@@ -97,74 +94,27 @@ fn settings_that_are_off_are_in_no_configuration() {
     assert_eq!(keys, ["blocks", "dropout", "hidden", "max_constituents"]);
 }
 
-fn weights(learner: &dyn Learner) -> BTreeMap<String, Values> {
-    let folder = tempfile::tempdir().unwrap();
-    learner.save(folder.path()).unwrap();
-    tensors::read(&folder.path().join("weights.safetensors"))
-}
-
-/// The loss of a batch with these weights: a step tells it before it changes anything.
-fn loss(tagger: &dyn Tagger, weights: &BTreeMap<String, Values>, batch: &Batch) -> f64 {
-    let folder = tempfile::tempdir().unwrap();
-    let named: Vec<_> = weights
-        .iter()
-        .map(|(name, v)| (name.clone(), v.shape.clone(), v.values.clone()))
-        .collect();
-    save_tensors(&named, &folder.path().join("weights.safetensors")).unwrap();
-    let mut learner = learner(tagger, 1);
-    learner.load_weights(Path::new(folder.path())).unwrap();
-    learner.step(batch, update(0)).unwrap()
-}
-
 #[test]
 fn the_gradient_with_fusion_and_zeros_agrees_with_finite_differences() {
     let tagger = tagger("zero_neighbors = true\nfusion = 7\n");
     let (_, all) = mixed();
     let batch = batch(tagger.as_ref(), &all);
-    // An Adam of learning rate and epsilon 1 moves each weight by g / (|g| + 1).
     let training = TrainingConfig {
         seed: 1,
-        optimizer: OptimizerConfig {
-            eps: 1.0,
-            ..OptimizerConfig::default()
-        },
-        ..tagger.training()
+        ..smooth(tagger.training())
     };
-    let mut learner = tagger.learner(&training, &Device::flex()).unwrap();
-    let before = weights(learner.as_ref());
-    let smooth = Update {
-        step: 0,
-        learning_rate: 1.0,
-    };
-    learner.step(&batch, smooth).unwrap();
-    let after = weights(learner.as_ref());
-    for part in ["fusion.", "fusion_norm.", "block1.", "norm.", "hidden."] {
-        let trained = |name: &String| name.starts_with(part) && !name.contains("running");
-        let mut square = 0.0;
-        let shifted = |by: f64, square: &mut f64| {
-            let mut weights = before.clone();
-            for (name, values) in weights.iter_mut().filter(|(name, _)| trained(name)) {
-                for (value, after) in values.values.iter_mut().zip(&after[name].values) {
-                    let moved = f64::from(*value) - f64::from(*after);
-                    let gradient = moved / (1.0 - moved.abs());
-                    *square += gradient * gradient;
-                    *value = (f64::from(*value) + by * gradient) as f32;
-                }
-            }
-            weights
-        };
-        shifted(0.0, &mut square);
-        assert!(square > 1e-8, "{part} has no gradient");
-        let (mut unused, high) = (0.0, |by: f64, s: &mut f64| {
-            loss(tagger.as_ref(), &shifted(by, s), &batch)
-        });
-        // Steps along the gradient that change the loss by about a hundredth and less. The later blocks choose their
-        // neighbors by features: where a longer step crosses a choice, a shorter one must do.
-        let slopes = [5e-3, 2e-4, 4e-5, 1e-5].map(|change| {
-            let step = change / square;
-            (high(step, &mut unused) - high(-step, &mut unused)) / (2.0 * step)
-        });
-        let near = |slope: &f64| (slope / square - 1.0).abs() < 0.03;
-        assert!(slopes.iter().any(near), "{part}: {slopes:?} for {square}");
+    let [mut stepped, mut probe] = [(); 2].map(|()| tagger.learner(&training, &Device::flex()).unwrap());
+    let start = weights(stepped.as_ref());
+    let gradient = gradient(stepped.as_mut(), &batch);
+    for group in ["fusion.", "fusion_norm.", "block1.", "norm.", "hidden."] {
+        let along = part(&gradient, |tensor| tensor.starts_with(group));
+        let expected = norm(&along);
+        assert!(expected > 1e-4, "{group} has no gradient");
+        // Lengths that change the loss by about a hundredth and less. The later blocks choose their neighbors by
+        // features: where a longer step crosses a choice, a shorter one must do.
+        let lengths = [5e-3, 2e-4, 4e-5, 1e-5].map(|change| change / expected);
+        let slopes = slopes(probe.as_mut(), &batch, &start, &along, &lengths);
+        let near = |slope: &f64| (slope / expected - 1.0).abs() < 0.03;
+        assert!(slopes.iter().any(near), "{group}: {slopes:?} for {expected}");
     }
 }

@@ -1,5 +1,6 @@
 //! What the tests of taggers share.
 
+pub mod gradient;
 pub mod sample;
 pub mod tensors;
 

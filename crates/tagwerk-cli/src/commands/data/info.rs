@@ -50,10 +50,14 @@ fn describe(entry: &CatalogueEntry) -> String {
         lines.push(format!("  {} ({}{unit}): {}", column.name, column.kind, column.meaning));
     }
     let [train, validation, test] = entry.rows.map(grouped);
-    lines.push(format!(
-        "split: {} ({train} train, {validation} validation, {test} test)",
-        entry.split
-    ));
+    lines.push(match entry.rows {
+        // A layout of which no file was released.
+        [0, 0, 0] => format!("split: {}", entry.split),
+        _ => format!(
+            "split: {} ({train} train, {validation} validation, {test} test)",
+            entry.split
+        ),
+    });
     for file in entry.files {
         lines.push(format!(
             "file: {}, {}, {} jets, md5 {}",

@@ -31,7 +31,10 @@ fn row(entry: &CatalogueEntry) -> Vec<String> {
         Holds::Jets if size == 0 => "built in".to_owned(),
         Holds::Jets => bytes(size),
     };
-    let [train, validation, test] = entry.rows.map(grouped);
+    // A layout of which no file was released has no rows.
+    let [train, validation, test] = entry
+        .rows
+        .map(|rows| if rows == 0 { "-".to_owned() } else { grouped(rows) });
     vec![
         entry.name.to_owned(),
         train,

@@ -26,7 +26,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Typed {
-    /// spinodal, eos, airshower or belle
+    /// spinodal, eos, airshower, airshower-primary or belle
     #[arg(value_name = "NAME")]
     name: String,
     /// File to write (.npz)
@@ -51,7 +51,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let entry = find_dataset(&typed.name)?;
     let set = ArraySet::find(entry.name).ok_or_else(|| {
         Failure::Usage(format!(
-            "{} needs no stand-in; there are some for spinodal, eos, airshower and belle",
+            "{} needs no stand-in; there are some for spinodal, eos, airshower, airshower-primary and belle",
             entry.name
         ))
     })?;
