@@ -1,6 +1,6 @@
 """State dicts of ParticleNet as weaver-core names and shapes them, and their scores, by PyTorch.
 
-    python tests/reference/weaver_particlenet.py [--full FOLDER]
+    python tests/reference/weaver_particlenet.py [--jetclass FILE] [--full FOLDER]
 
 Needs numpy, pyarrow and torch. The network is written here from the paper (arXiv:1902.08570) and from what weaver-core
 does beside it: jets padded to 128, padding far away in every space of points, so that jets of fewer than k + 1
@@ -11,6 +11,12 @@ Jets are those of `samples/top_sample.parquet`, some cut to few constituents, th
 that no two neighbors are equally far apart (which of them enters would be each implementation's own choice). Scores are
 computed in f64 from the f32 columns that are written; the difference of the same network in f32 is printed.
 
+Weights that read charge, identity and impact parameters score jets in the layout of JetClass (arXiv:2202.03772): 48 of
+the generated jets in FILE (jetclass_mini.parquet of the development data), tops and QCD jets and two of other classes,
+cut and moved in the same way, every seventh error of an impact parameter made a hundred times larger, so that there is
+something to cut. Without FILE those that are written already are used. Their columns become features as in
+the public data configurations: tanh of the impact parameters, their errors cut to [0, 1], all else as it is.
+
 Writes data/weaver_particlenet/:
 
   jets.parquet           the jets; four-momenta and labels
@@ -18,9 +24,11 @@ Writes data/weaver_particlenet/:
   NAME.pt                state dicts, see CASES
   NAME.preprocess.json   as weaver writes it beside an exported model, for the cases that need one
   scores.parquet         logits of every case with scores, one column each: a list a jet
+  jetclass.parquet       jets with the columns of JetClass
+  jetclass_scores.parquet  logits of the cases that read them
 
 With --full the published sizes (370,156 parameters for 17 features and ten classes) are written to FOLDER instead, to be
-compared by hand.
+compared by hand; with --jetclass FILE also scores of its first 500 jets of two classes.
 """
 
 import json
@@ -43,6 +51,13 @@ KEEP = [1, 2, 3, 16, 17, 5] + [None] * 34
 """How many constituents are kept of each jet; the last of the 40 is cut behind 128 anyway, if it has more."""
 
 KIN = ["part_pt_log", "part_e_log", "part_logptrel", "part_logerel", "part_deltaR", "part_deta", "part_dphi"]
+PID = ["part_charge", "part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon"]
+IMPACT = ["part_d0", "part_d0err", "part_dz", "part_dzerr"]
+KINPID = KIN[:5] + PID + KIN[5:]
+FULL = KIN[:5] + PID + IMPACT + KIN[5:]
+CLASSES = ["label_QCD", "label_Hbb", "label_Hcc", "label_Hgg", "label_H4q", "label_Hqql", "label_Zqq", "label_Wqq", "label_Tbqq", "label_Tbl"]
+MOMENTA = ["part_energy", "part_px", "part_py", "part_pz"]
+MEASURED = PID + ["part_d0val", "part_d0err", "part_dzval", "part_dzerr"]
 SCALE = {"part_pt_log": (1.7, 0.7), "part_e_log": (2.0, 0.7), "part_logptrel": (-4.7, 0.7), "part_logerel": (-4.7, 0.7),
          "part_deltaR": (0.2, 4.0)}
 
@@ -136,6 +151,45 @@ def jets(count):
         yield vectors.astype(np.float32), table["label"][row]
 
 
+def jetclass_jets(path, picked):
+    """Jets in JetClass's layout: momenta, what is measured beside them, the class. The first `picked` of each class."""
+    table = pq.read_table(path, columns=MOMENTA + MEASURED + CLASSES).to_pydict()
+    labels = np.array([table[name] for name in CLASSES]).argmax(0)
+    left, rows = dict(picked), []
+    for row, label in enumerate(labels):
+        if left.get(CLASSES[label], 0) > 0:
+            left[CLASSES[label]] -= 1
+            rows.append(row)
+    draws = np.random.default_rng(6)
+    for at, row in enumerate(rows):
+        keep = KEEP[at] if at < len(KEEP) else None
+        e, px, py, pz = (np.array(table[name][row], dtype=np.float64)[:keep] for name in MOMENTA)
+        pt, mass2 = np.hypot(px, py), np.maximum(e**2 - px**2 - py**2 - pz**2, 0)
+        eta, phi = (angle + draws.uniform(-1e-3, 1e-3, len(pt)) for angle in (np.arcsinh(pz / pt), np.arctan2(py, px)))
+        vectors = np.stack([np.sqrt(mass2 + (pt * np.cosh(eta)) ** 2), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)])
+        measured = {name: np.array(table[name][row][:keep], dtype=np.float32) for name in MEASURED}
+        for name in ("part_d0err", "part_dzerr"):
+            measured[name][::7] *= 100
+        yield vectors.astype(np.float32), CLASSES[labels[row]], measured
+
+
+def written_jetclass_jets(path):
+    table = pq.read_table(path).to_pydict()
+    for row in range(len(table["label_QCD"])):
+        label = next(name for name in CLASSES if table[name][row])
+        yield (np.array([table[name][row] for name in MOMENTA], dtype=np.float32), label,
+               {name: np.array(table[name][row], dtype=np.float32) for name in MEASURED})
+
+
+def particles(measured):
+    """The columns of weaver's data configuration for JetClass that momenta do not tell, of one jet."""
+    columns = {name: measured[name].astype(np.float64) for name in PID}
+    return columns | {"part_d0": np.tanh(measured["part_d0val"].astype(np.float64)),
+                      "part_d0err": measured["part_d0err"].astype(np.float64),
+                      "part_dz": np.tanh(measured["part_dzval"].astype(np.float64)),
+                      "part_dzerr": measured["part_dzerr"].astype(np.float64)}
+
+
 def kinematics(vectors):
     """The columns of weaver's data configuration for top tagging, of one jet."""
     e, px, py, pz = vectors.astype(np.float64)
@@ -152,8 +206,10 @@ def batch(all_jets, names, scale, length=LENGTH):
     """points, features, mask as the network reads them"""
     features = np.zeros((len(all_jets), len(names), length))
     points, mask = np.zeros((len(all_jets), 2, length)), np.zeros((len(all_jets), 1, length))
-    for b, (vectors, _) in enumerate(all_jets):
+    for b, (vectors, _, *measured) in enumerate(all_jets):
         columns = kinematics(vectors)
+        for more in measured:
+            columns |= particles(more)
         for name, (center, factor, low, high) in scale.items():
             columns[name] = np.clip((columns[name] - center) * factor, low, high)
         n = min(vectors.shape[1], length)
@@ -180,6 +236,7 @@ def preprocess(names, scale, length, classes):
 
 
 CUT = {name: (*pair, -5, 5) for name, pair in SCALE.items()}
+CUT_FULL = {**CUT, "part_d0err": (0, 1, 0, 1), "part_dzerr": (0, 1, 0, 1)}
 
 CASES = {
     # The published kinematic variant, narrow; names with `mod.`, f32.
@@ -191,8 +248,17 @@ CASES = {
                     names=["part_deta", "part_logptrel", "part_dphi", "part_e_log", "part_deltaR", "part_logerel", "part_pt_log"],
                     scale={**CUT, "part_deta": (0.01, 3.0, -2, 2), "part_dphi": (-0.02, 2.0, -2, 2), "part_pt_log": (2.0, 0.5, -1, 1.5)},
                     length=64, wrapped=False),
-    # Published with particle identities: to be refused, no scores.
-    "kinpid": dict(model=dict(features=13, classes=10, blocks=[(16, [4, 4])], hidden=4), names=None),
+    # Published with charge and identity, narrow.
+    "kinpid": dict(model=dict(features=13, classes=10, blocks=[(16, [6, 6]), (16, [8, 8])], hidden=6), names=KINPID, scale=CUT, jetclass=True),
+    # The same with impact parameters.
+    "full": dict(model=dict(features=17, classes=10, blocks=[(16, [6, 6]), (16, [8, 8])], hidden=6), names=FULL, scale=CUT_FULL, jetclass=True),
+    # The 17 features in another order with other constants, one error as it is, of two classes.
+    "full-other": dict(model=dict(features=17, classes=2, blocks=[(5, [7]), (5, [6, 6])], hidden=5, fusion=6),
+                       names=[FULL[i] for i in (16, 5, 12, 0, 14, 9, 2, 11, 15, 6, 1, 13, 7, 4, 10, 3, 8)],
+                       scale={**CUT, "part_d0": (0.1, 2.0, -1.5, 1), "part_d0err": (0.01, 20.0, -0.1, 3), "part_charge": (0.2, 0.5, -5, 5)},
+                       length=40, jetclass=True),
+    # Secondary vertices in place of constituents: six features that are no set, to be refused, no scores.
+    "vertices": dict(model=dict(features=6, classes=2, blocks=[(16, [4, 4])], hidden=4), names=None),
 }
 
 
@@ -218,25 +284,31 @@ def write_types():
     torch.save({"epoch": 3, "state_dict": tensors, "loss": 0.25, "note": None}, OUT / "types.pt")
 
 
-def full(folder):
+def full(folder, jetclass):
     folder.mkdir(parents=True, exist_ok=True)
     published = [(16, [64] * 3), (16, [128] * 3), (16, [256] * 3)]
     for name, features in (("full-kin", 7), ("full-kinpid", 13), ("full-full", 17)):
         model = randomize(ParticleNet(features, 10, published, 256), features)
         print(name, sum(p.numel() for p in model.parameters()), "parameters")
         torch.save(Wrapped(model).state_dict(), folder / f"{name}.pt")
-    model = randomize(ParticleNet(7, 10, published, 256), 7)
     chosen = list(jets(500))
     write_jets(chosen, folder / "jets.parquet")
-    scores = []
-    for start in range(0, len(chosen), 50):
-        inputs = batch(chosen[start : start + 50], KIN, CUT)
-        single, double = logits(model, inputs, torch.float32), logits(model, inputs, torch.float64)
-        scores.append(torch.stack([double, single], 1))
-    scores = torch.cat(scores).numpy()
-    np.save(folder / "logits.npy", scores)  # [jets, (f64, f32), classes]
-    odds = scores[:, :, 8] - scores[:, :, 0]
-    print("f32 against f64, log-odds of class 8 to 0: largest difference", np.abs(odds[:, 0] - odds[:, 1]).max())
+    cases = [("logits.npy", 7, KIN, CUT, chosen)]
+    if jetclass:
+        measured = list(jetclass_jets(jetclass, {"label_QCD": 250, "label_Tbqq": 250}))
+        write_jetclass(measured, folder / "jetclass.parquet")
+        cases += [("logits-kinpid.npy", 13, KINPID, CUT, measured), ("logits-full.npy", 17, FULL, CUT_FULL, measured)]
+    for file, features, names, scale, of in cases:
+        model = randomize(ParticleNet(features, 10, published, 256), features)
+        scores = []
+        for start in range(0, len(of), 50):
+            inputs = batch(of[start : start + 50], names, scale)
+            single, double = logits(model, inputs, torch.float32), logits(model, inputs, torch.float64)
+            scores.append(torch.stack([double, single], 1))
+        scores = torch.cat(scores).numpy()
+        np.save(folder / file, scores)  # [jets, (f64, f32), classes]
+        odds = scores[:, :, 8] - scores[:, :, 0]
+        print(file, "f32 against f64, log-odds of class 8 to 0: largest difference", np.abs(odds[:, 0] - odds[:, 1]).max())
 
 
 def write_jets(chosen, path):
@@ -246,29 +318,49 @@ def write_jets(chosen, path):
     pq.write_table(pa.table(table), path, compression="zstd")
 
 
+def write_jetclass(chosen, path):
+    """In JetClass's types: flags of constituents and classes are integers."""
+    types = {name: pa.int32() if "_is" in name else pa.float32() for name in MEASURED}
+    table = {name: pa.array([jet[i] for jet, _, _ in chosen], pa.large_list(pa.float32())) for i, name in enumerate(MOMENTA)}
+    table |= {name: pa.array([m[name].astype(types[name].to_pandas_dtype()) for _, _, m in chosen], pa.large_list(types[name])) for name in MEASURED}
+    table |= {name: pa.array([int(label == name) for _, label, _ in chosen], pa.int32()) for name in CLASSES}
+    pq.write_table(pa.table(table), path, compression="zstd")
+
+
+def option(name):
+    return Path(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else None
+
+
 def main():
-    if "--full" in sys.argv:
-        return full(Path(sys.argv[sys.argv.index("--full") + 1]))
+    if option("--full"):
+        return full(option("--full"), option("--jetclass"))
     OUT.mkdir(exist_ok=True)
     write_types()
     chosen = list(jets(len(KEEP)))
     write_jets(chosen, OUT / "jets.parquet")
-    table = {}
+    path = OUT / "jetclass.parquet"
+    if option("--jetclass"):
+        picked = {"label_QCD": 23, "label_Tbqq": 23, "label_Hbb": 1, "label_Tbl": 1}
+        write_jetclass(list(jetclass_jets(option("--jetclass"), picked)), path)
+    measured = list(written_jetclass_jets(path))
+    table, jetclass = {}, {}
     for seed, (name, case) in enumerate(CASES.items()):
         model = randomize(ParticleNet(**case["model"]), seed)
         if case["names"] is None:
             save(model, case, OUT / f"{name}.pt")
             continue
-        inputs = batch(chosen, case["names"], case["scale"], case.get("length", LENGTH))
+        of, scores = (measured, jetclass) if case.get("jetclass") else (chosen, table)
+        inputs = batch(of, case["names"], case["scale"], case.get("length", LENGTH))
         single, double = logits(model, inputs, torch.float32), logits(model, inputs, torch.float64)
         print(name, "f32 against f64: largest difference of a logit", (single - double).abs().max().item(), "of", double.abs().max().item())
-        table[name] = list(double.numpy())
+        scores[name] = list(double.numpy())
         save(model.float(), case, OUT / f"{name}.pt")
-        if name == "general":
-            classes = [f"label_{i}" for i in range(10)]
+        if name in ("general", "full-other"):
+            classes = [f"label_{i}" for i in range(10)] if name == "general" else ["label_Tbqq", "label_QCD"]
             text = json.dumps(preprocess(case["names"], case["scale"], case["length"], classes), indent=2)
             (OUT / f"{name}.preprocess.json").write_text(text + "\n")
     pq.write_table(pa.table(table), OUT / "scores.parquet", compression="zstd")
+    pq.write_table(pa.table(jetclass), OUT / "jetclass_scores.parquet", compression="zstd")
     for path in sorted(OUT.iterdir()):
         print(path.stat().st_size, path.name)
 

@@ -6,7 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use tagwerk_data::{CATALOGUE, Holds, Part, Split, find_dataset};
+use tagwerk_data::{CATALOGUE, Holds, JetOptions, Part, Split, find_dataset};
 use tagwerk_taggers::{DataConfig, SAMPLE};
 use tagwerk_train::TrainingConfig;
 
@@ -122,6 +122,29 @@ pub enum Command {
     Completions(commands::completions::Typed),
 }
 
+/// Which two classes, of jets that have many.
+#[derive(Debug, Default, Args)]
+pub struct ClassArguments {
+    /// Column of the signal, in a file that has a column a class (label_QCD, label_Tbqq, ..); jets of classes that are not
+    /// named are left out
+    #[arg(long, value_name = "COLUMN", requires = "background")]
+    pub signal: Option<String>,
+    /// Column of the background, in such a file
+    #[arg(long, value_name = "COLUMN", requires = "signal")]
+    pub background: Option<String>,
+}
+
+impl ClassArguments {
+    /// Lays what was typed over the options of a data set.
+    pub fn lay_over(&self, options: &mut JetOptions) {
+        if self.signal.is_some() {
+            options.label = None;
+            options.signal.clone_from(&self.signal);
+            options.background.clone_from(&self.background);
+        }
+    }
+}
+
 /// Which jets.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Data")]
@@ -146,6 +169,9 @@ pub struct DataArguments {
     /// [default: 8192]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub memory: Option<u64>,
+    /// Two classes of many.
+    #[command(flatten)]
+    pub classes: ClassArguments,
 }
 
 impl DataArguments {
@@ -166,6 +192,7 @@ impl DataArguments {
         data.validation_jets = self.validation_jets.or(data.validation_jets);
         data.test_jets = self.test_jets.or(data.test_jets);
         data.memory_mb = self.memory.unwrap_or(data.memory_mb);
+        self.classes.lay_over(&mut data.options);
     }
 }
 

@@ -97,6 +97,14 @@ impl ArrayDataset {
     /// # Errors
     /// A file that is missing, damaged, or not of this data set; a split that does not fit.
     pub fn open(set: ArraySet, path: &Path, options: &JetOptions) -> Result<Self, DataError> {
+        if options.signal.is_some() || options.background.is_some() {
+            return Err(DataError::Arrays {
+                name: path.display().to_string(),
+                reason:
+                    "`signal` and `background` choose among classes of jets; these events are arrays with one target"
+                        .into(),
+            });
+        }
         let entry = set.arrays();
         let path = match entry {
             Some(entry) if path.is_dir() => path.join(entry.file),

@@ -8,19 +8,32 @@
 //! | `values_block_0`: 200 x (E, px, py, pz) and four more, of the reference files | `values_block_1` |
 //! | one dense array `[N, K, 4]` of (E, px, py, pz), zero-padded | `label`, `y`, ... |
 //!
+//! Files of many classes have a column a class; [`Labels`] chooses. What is known of constituents beyond momenta is
+//! read where it is asked for ([`JetColumns::with_columns`]).
+//!
 //! Numbers are converted in f64 and stored as f32. A constituent with E = 0 and p = 0 (or pT = 0) is padding and is
 //! dropped. Jets that are not ordered by falling transverse momentum are put in order.
 
 mod fill;
 mod functions;
+mod labels;
+mod particles;
 mod values;
+
+pub use labels::Labels;
+pub(crate) use labels::class_columns;
+pub use particles::PARTICLE_COLUMNS;
 
 use crate::error::DataError;
 use crate::jets::Jets;
-use crate::source::missing;
+use crate::source::{Source, missing};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema};
-use values::{Lists, label_values};
+use fill::Layout;
+use labels::Label;
+use particles::{Particle, ParticleLists};
+use std::ops::Range;
+use values::Lists;
 
 /// What to do with a jet that has no constituent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,6 +60,8 @@ pub struct ReadJets {
 pub struct JetColumns {
     momenta: Momenta,
     label: Label,
+    /// What is read of constituents beyond momenta.
+    particles: Vec<Particle>,
 }
 
 /// Columns of the constituents' momenta.
@@ -68,27 +83,17 @@ enum Fourth {
     Mass(String),
 }
 
-/// Where the label is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Label {
-    Column(String),
-    /// Position inside a fixed-size list.
-    Inside(String, usize),
-}
-
 const PREFIXES: [&str; 3] = ["constituent_", "part_", ""];
 const ENERGIES: [&str; 3] = ["e", "energy", "E"];
 const MASSES: [&str; 2] = ["mass", "m"];
-const LABELS: [&str; 5] = ["label", "is_signal_new", "is_signal", "labels", "y"];
 
 impl JetColumns {
-    /// Finds the columns of jets among those of a file. `label` names the label column where its name is not one of
-    /// the usual ones.
+    /// Finds the columns of jets among those of a file.
     ///
     /// # Errors
-    /// [`DataError::MissingColumn`] with the names looked for and the names found.
-    pub fn find(schema: &Schema, file: &str, label: Option<&str>) -> Result<Self, DataError> {
-        let has = |name: &str| schema.index_of(name).is_ok();
+    /// [`DataError::MissingColumn`] with the names looked for and the names found; [`DataError::ManyClasses`] for a file
+    /// of many classes of which two have to be chosen.
+    pub fn find(schema: &Schema, file: &str, labels: Labels) -> Result<Self, DataError> {
         let momenta = find_momenta(schema).ok_or_else(|| {
             missing(
                 file,
@@ -96,51 +101,38 @@ impl JetColumns {
                 schema,
             )
         })?;
-        let label = match label {
-            Some(name) if has(name) => Label::Column(name.to_owned()),
-            Some(name) => return Err(missing(file, name, schema)),
-            None => match LABELS.iter().find(|name| has(name)) {
-                Some(name) => Label::Column((*name).to_owned()),
-                None if has("values_block_1") => {
-                    let order = schema
-                        .field_with_name("values_block_1")
-                        .ok()
-                        .and_then(|f| f.metadata().get("columns"));
-                    let position = usize::from(order.is_none_or(|order| order.starts_with("ttv")));
-                    Label::Inside("values_block_1".into(), position)
-                }
-                None => return Err(missing(file, "label", schema)),
-            },
-        };
-        Ok(Self { momenta, label })
+        Ok(Self {
+            momenta,
+            label: Label::find(schema, file, labels)?,
+            particles: Vec::new(),
+        })
     }
 
     /// The columns to read, momenta first.
     pub fn names(&self) -> Vec<String> {
-        let mut names = match &self.momenta {
-            Momenta::Cartesian(names) => names.to_vec(),
-            Momenta::Cylindrical(names, fourth) => {
-                let fourth = match fourth {
-                    Fourth::Massless => None,
-                    Fourth::Energy(name) | Fourth::Mass(name) => Some(name.clone()),
-                };
-                names.iter().cloned().chain(fourth).collect()
-            }
-            Momenta::Dense { column, .. } => vec![column.clone()],
-        };
-        match &self.label {
-            Label::Column(name) | Label::Inside(name, _) => names.push(name.clone()),
-        }
+        let mut names = self.momenta.names();
+        names.extend(self.label.names());
+        names.extend(self.particles.iter().map(|particle| particle.column.clone()));
         names
     }
 
-    /// Bytes of [`Jets`] for each byte of the decoded columns, at most.
-    pub(crate) fn growth(&self) -> f64 {
-        match &self.momenta {
+    /// About how many bytes the [`Jets`] of these rows of a file take, at most as far as metadata tell.
+    pub(crate) fn jet_bytes(&self, source: &dyn Source, rows: &Range<u64>) -> f64 {
+        let momenta = self.momenta.names();
+        let growth = match &self.momenta {
             // Three lists of four bytes a constituent become four.
             Momenta::Cylindrical(_, Fourth::Massless) => 4.0 / 3.0,
             _ => 1.0,
-        }
+        };
+        let plain = source.decoded_bytes(&[momenta.clone(), self.label.names()].concat(), rows) as f64;
+        // As f32, whatever type they have in the file: as large as a column of the momenta.
+        let particles = match &self.momenta {
+            _ if self.particles.is_empty() => 0.0,
+            Momenta::Dense { .. } => source.decoded_bytes(&momenta, rows) as f64 / 4.0,
+            _ => source.decoded_bytes(&momenta[..1], rows) as f64,
+        };
+        // The columns' estimate holds no row numbers and wider offsets.
+        growth * plain + particles * self.particles.len() as f64 + 17.0 * (rows.end - rows.start) as f64
     }
 
     /// Whether jets are zero-padded to a common length.
@@ -150,7 +142,7 @@ impl JetColumns {
 
     /// The layout in words.
     pub fn describe(&self) -> String {
-        match &self.momenta {
+        let momenta = match &self.momenta {
             Momenta::Cartesian(names) => format!("lists {}", names.join(", ")),
             Momenta::Cylindrical(names, Fourth::Massless) => format!("lists {} (massless)", names.join(", ")),
             Momenta::Cylindrical(names, Fourth::Energy(fourth) | Fourth::Mass(fourth)) => {
@@ -159,6 +151,11 @@ impl JetColumns {
             Momenta::Dense { column, constituents } => {
                 format!("{column}: {constituents} x (E, px, py, pz), zero-padded")
             }
+        };
+        let others: Vec<&str> = self.particles.iter().map(|particle| particle.column.as_str()).collect();
+        match others.is_empty() {
+            true => momenta,
+            false => format!("{momenta}, with {}", others.join(", ")),
         }
     }
 
@@ -172,7 +169,8 @@ impl JetColumns {
         Ok(ReadJets { jets, skipped })
     }
 
-    /// Adds the jets of a batch behind others. Returns the number of empty jets left out. After an error, the jets
+    /// Adds the jets of a batch behind others, but for those of none of the chosen classes. Returns the number of empty
+    /// jets left out. After an error, the jets
     /// before the broken one may have been added.
     ///
     /// # Errors
@@ -186,30 +184,18 @@ impl JetColumns {
         jets: &mut Jets,
     ) -> Result<u64, DataError> {
         let place = Place { file, rows };
-        let column = |name: &str| {
-            batch
-                .column_by_name(name)
-                .ok_or_else(|| missing(file, name, &batch.schema()))
-        };
-        let labels = match &self.label {
-            Label::Column(name) => label_values(&place, name, column(name)?.as_ref(), 0, 1)?,
-            Label::Inside(name, position) => {
-                let list = Lists::new(&place, name, column(name)?.as_ref())?;
-                label_values(&place, name, list.items(), *position, list.fixed_width())?
-            }
-        };
-        let names = self.names();
-        let names = &names[..names.len() - 1];
-        let lists = equal_lists(&place, names, batch)?;
+        let labels = self.label.read(&place, batch)?;
+        let names = self.momenta.names();
+        let lists = equal_lists(&place, &names, batch)?;
+        let layout = Layout::new(&self.momenta, &names, &lists);
+        let particles = ParticleLists::new(&self.particles, &place, batch, jets)?;
         let mut skipped = 0;
-        for (i, &label) in labels.iter().enumerate() {
+        for (i, label) in labels.into_iter().enumerate() {
+            let Some(label) = label else { continue };
             let first = jets.e.len();
-            match &self.momenta {
-                Momenta::Cartesian(_) => fill::cartesian(jets, &lists, i),
-                Momenta::Cylindrical(_, fourth) => fill::cylindrical(jets, &lists, i, fourth),
-                Momenta::Dense { constituents, .. } => fill::dense(jets, &lists[0], i, *constituents),
-            }
-            .map_err(|bad| place.value(i, &names[bad.column], bad.at, bad.value, bad.allowed))?;
+            layout
+                .push(jets, i)
+                .map_err(|bad| place.value(i, &names[bad.column], bad.at, bad.value, bad.allowed))?;
             if jets.e.len() == first {
                 if empty == EmptyJets::Error {
                     return Err(DataError::EmptyJet {
@@ -220,10 +206,45 @@ impl JetColumns {
                 skipped += 1;
                 continue;
             }
+            particles.push(&place, i, &layout, jets, first)?;
             order_by_falling_pt(jets, first);
             jets.close(label, rows[i]);
         }
         Ok(skipped)
+    }
+
+    /// The label of each row of a batch, `None` for jets of none of the chosen classes.
+    pub(crate) fn read_labels(
+        &self,
+        batch: &RecordBatch,
+        file: &str,
+        rows: &[u64],
+    ) -> Result<Vec<Option<u8>>, DataError> {
+        self.label.read(&Place { file, rows }, batch)
+    }
+
+    /// Columns of two classes among many, if they are chosen.
+    pub(crate) fn class_columns(&self) -> Option<&[String; 2]> {
+        match &self.label {
+            Label::Classes(names) => Some(names),
+            _ => None,
+        }
+    }
+}
+
+impl Momenta {
+    fn names(&self) -> Vec<String> {
+        match self {
+            Momenta::Cartesian(names) => names.to_vec(),
+            Momenta::Cylindrical(names, fourth) => {
+                let fourth = match fourth {
+                    Fourth::Massless => None,
+                    Fourth::Energy(name) | Fourth::Mass(name) => Some(name.clone()),
+                };
+                names.iter().cloned().chain(fourth).collect()
+            }
+            Momenta::Dense { column, .. } => vec![column.clone()],
+        }
     }
 }
 
@@ -312,7 +333,11 @@ fn order_by_falling_pt(jets: &mut Jets, first: usize) {
     }
     let mut order: Vec<usize> = (first..jets.e.len()).collect();
     order.sort_by(|&a, &b| pt2(jets, b).total_cmp(&pt2(jets, a)));
-    for column in [&mut jets.e, &mut jets.px, &mut jets.py, &mut jets.pz] {
+    let particles = jets.columns.iter_mut().map(|column| &mut column.values);
+    for column in [&mut jets.e, &mut jets.px, &mut jets.py, &mut jets.pz]
+        .into_iter()
+        .chain(particles)
+    {
         let sorted: Vec<f32> = order.iter().map(|&r| column[r]).collect();
         column[first..].copy_from_slice(&sorted);
     }

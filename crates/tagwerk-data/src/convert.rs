@@ -1,8 +1,9 @@
 //! Any file of jets to the canonical Parquet columns.
 
 use crate::columns::{EmptyJets, JetColumns};
+use crate::dataset::JetOptions;
 use crate::error::DataError;
-use crate::parquet_write::{Packing, ParquetSink, jets_schema, jets_to_record_batch};
+use crate::parquet_write::{Packing, ParquetSink, jets_schema_with, jets_to_record_batch};
 use crate::source::{Plan, Source};
 use std::path::Path;
 
@@ -15,6 +16,10 @@ pub struct ConvertOptions {
     pub empty: EmptyJets,
     /// Name of the label column, where it is not a usual one.
     pub label: Option<String>,
+    /// Of a file with a column a class: that of the signal. Comes with `background`; jets of other classes are left out.
+    pub signal: Option<String>,
+    /// Of a file with a column a class: that of the background.
+    pub background: Option<String>,
 }
 
 /// What a conversion did.
@@ -28,7 +33,8 @@ pub struct Converted {
     pub skipped_empty: u64,
 }
 
-/// Writes the jets of `source` to `out` with the columns `label`, `row`, `constituent_e`, `_px`, `_py`, `_pz`.
+/// Writes the jets of `source` to `out` with the columns `label`, `row`, `constituent_e`, `_px`, `_py`, `_pz`, and with
+/// those of [`crate::PARTICLE_COLUMNS`] that the file has.
 ///
 /// Streams, a few megabytes at a time; `out` appears when it is whole. `progress` is told the rows read, and stops the
 /// conversion by returning false.
@@ -41,8 +47,17 @@ pub fn convert(
     options: &ConvertOptions,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Converted, DataError> {
-    let columns = JetColumns::find(&source.schema(), source.file(), options.label.as_deref())?;
-    let mut sink = ParquetSink::create(out, jets_schema(), options.packing)?;
+    let labels = JetOptions {
+        label: options.label.clone(),
+        signal: options.signal.clone(),
+        background: options.background.clone(),
+        ..JetOptions::default()
+    };
+    let schema = source.schema();
+    let particles = JetColumns::particle_columns(&schema);
+    let columns = JetColumns::find(&schema, source.file(), labels.labels()?)?;
+    let columns = columns.with_columns(&schema, source.file(), &particles)?;
+    let mut sink = ParquetSink::create(out, jets_schema_with(&particles), options.packing)?;
     let mut done = Converted {
         jets: 0,
         constituents: 0,

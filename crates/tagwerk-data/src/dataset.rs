@@ -1,12 +1,15 @@
 //! A data set of jets: files, their columns, and which rows train, validate and test.
 
+mod classes;
 mod either;
 mod open;
+mod options;
 mod reading;
 
 pub use either::Dataset;
-pub use open::{FileFingerprint, Fingerprint, JetOptions};
+pub use open::{FileFingerprint, Fingerprint};
 pub(crate) use open::{checksum, hexadecimal};
+pub use options::JetOptions;
 pub(crate) use reading::{Block, Gauge};
 
 use crate::columns::{EmptyJets, JetColumns};
@@ -36,20 +39,23 @@ pub(crate) struct Inner {
     hint: String,
     seed: u64,
     empty: EmptyJets,
-    skipped: AtomicU64,
+    skipped: Arc<AtomicU64>,
     estimates: [OnceLock<u64>; 3],
     /// Threads that decode. They are the data set's own: consumers that block on a stream may occupy every thread of
     /// the common pool, and the stream must still go on.
-    readers: OnceLock<Option<rayon::ThreadPool>>,
+    readers: Arc<OnceLock<Option<rayon::ThreadPool>>>,
 }
 
 /// One file of a data set.
+#[derive(Clone)]
 pub(crate) struct DataFile {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) columns: JetColumns,
     /// The data set's row of the file's row 0.
     pub(crate) first_row: u64,
     pub(crate) path: Option<PathBuf>,
+    /// Its rows of the chosen classes, ascending; `None` for all.
+    chosen: Option<Arc<[u64]>>,
 }
 
 impl std::fmt::Debug for DataFile {
@@ -65,6 +71,37 @@ impl JetDataset {
     /// Name: of the catalogue, or of the file or directory.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The same data set whose jets come with these columns of the constituents too, by their names without prefix, such
+    /// as those of [`crate::PARTICLE_COLUMNS`]. They are read from now on, and are in [`Jets::columns`].
+    ///
+    /// # Errors
+    /// [`DataError::MissingColumn`] with the file and the names looked for.
+    pub fn with_columns(&self, names: &[&str]) -> Result<Self, DataError> {
+        if names.is_empty() {
+            return Ok(self.clone());
+        }
+        let inner = &self.inner;
+        let files = inner.files.iter().map(|file| {
+            let columns = file.columns.clone();
+            Ok(DataFile {
+                columns: columns.with_columns(&file.source.schema(), file.source.file(), names)?,
+                ..file.clone()
+            })
+        });
+        let inner = Inner {
+            name: inner.name.clone(),
+            files: files.collect::<Result<_, DataError>>()?,
+            parts: inner.parts.clone(),
+            hint: inner.hint.clone(),
+            seed: inner.seed,
+            empty: inner.empty,
+            skipped: inner.skipped.clone(),
+            estimates: Default::default(),
+            readers: inner.readers.clone(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Jets of a part, empty ones included.

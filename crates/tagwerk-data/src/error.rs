@@ -55,6 +55,14 @@ pub enum DataError {
         /// The columns of the file.
         found: String,
     },
+    /// A file of many classes, of which none was chosen.
+    #[error("{file}: no column `label`; choose two of its classes as `signal` and `background`: {classes}")]
+    ManyClasses {
+        /// File as given by the user.
+        file: String,
+        /// The columns that are a class each.
+        classes: String,
+    },
     /// A column has another type than needed.
     #[error("{file}: column `{column}` is {found}; allowed: {allowed}")]
     WrongType {

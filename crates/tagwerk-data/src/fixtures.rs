@@ -3,7 +3,7 @@
 
 use crate::dataset::{JetDataset, JetOptions};
 use crate::jets::Jets;
-use crate::parquet_write::{Packing, ParquetSink, jets_schema, jets_to_record_batch};
+use crate::parquet_write::{Packing, ParquetSink, jets_schema_with, jets_to_record_batch};
 use crate::random;
 use crate::split::Split;
 use crate::stream::JetStream;
@@ -49,9 +49,18 @@ pub(crate) fn jets(count: usize, most: u64, seed: u64) -> Jets {
     jets
 }
 
+/// The same jets with a charge and an impact parameter of each constituent, which tell where it stood.
+pub(crate) fn with_particles(jets: Jets) -> Jets {
+    let charge = (0..jets.constituents()).map(|r| (r % 3) as f32 - 1.0).collect();
+    let d0 = (0..jets.constituents()).map(|r| r as f32 / 8.0).collect();
+    let jets = jets.with_column("charge", charge).unwrap();
+    jets.with_column("d0val", d0).unwrap()
+}
+
 /// Writes jets as canonical Parquet.
 pub(crate) fn write_jets(path: &Path, jets: &Jets) {
-    let mut sink = ParquetSink::create(path, jets_schema(), Packing::Zstd).unwrap();
+    let names: Vec<&str> = jets.columns.iter().map(|column| &*column.name).collect();
+    let mut sink = ParquetSink::create(path, jets_schema_with(&names), Packing::Zstd).unwrap();
     sink.write(&jets_to_record_batch(jets).unwrap()).unwrap();
     sink.finish().unwrap();
 }

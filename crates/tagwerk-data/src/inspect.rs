@@ -1,6 +1,6 @@
 //! A look into a file: what is in it, in which ranges, and what is wrong.
 
-use crate::columns::{EmptyJets, JetColumns};
+use crate::columns::{EmptyJets, JetColumns, Labels, class_columns};
 use crate::error::DataError;
 use crate::source::{Plan, Source};
 use arrow_array::cast::AsArray;
@@ -54,10 +54,15 @@ pub struct JetSummary {
     pub layout: String,
     /// Jets that are right.
     pub jets: u64,
-    /// Jets of class 1.
+    /// Jets of class 1; 0 in a file of many classes.
     pub signal: u64,
-    /// Jets of class 0.
+    /// Jets of class 0; 0 in a file of many classes.
     pub background: u64,
+    /// Jets of each class, in a file that has a column a class and no other label.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassCount>,
+    /// What the file knows of constituents beyond momenta, by names without prefix.
+    pub particles: Vec<&'static str>,
     /// Rows that cannot be used, empty jets among them.
     pub unusable: u64,
     /// Jets without constituents.
@@ -70,6 +75,15 @@ pub struct JetSummary {
     pub mass: [f64; 3],
 }
 
+/// One of many classes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ClassCount {
+    /// Its column.
+    pub column: String,
+    /// Jets of it.
+    pub jets: u64,
+}
+
 const PROBLEMS: usize = 20;
 
 /// Reads a file once, from front to back, and sums it up. Damaged rows become problems, not errors.
@@ -80,13 +94,24 @@ pub fn inspect(source: &dyn Source) -> Result<FileSummary, DataError> {
     let schema = source.schema();
     let mut columns: Vec<Running> = schema.fields().iter().map(|_| Running::default()).collect();
     let mut problems = Vec::new();
-    let jet_columns = match JetColumns::find(&schema, source.file(), None) {
+    let particles = JetColumns::particle_columns(&schema);
+    let find = |labels| JetColumns::find(&schema, source.file(), labels);
+    let mut classes = Vec::new();
+    let jet_columns = match find(Labels::Usual) {
         Ok(found) => Some(found),
+        Err(DataError::ManyClasses { .. }) => {
+            classes = class_columns(&schema);
+            Some(find(Labels::Ignored)?)
+        }
         Err(error) => {
             problems.push(error.to_string());
             None
         }
     };
+    let layout = jet_columns.as_ref().map(JetColumns::describe);
+    let jet_columns = jet_columns
+        .map(|found| found.with_columns(&schema, source.file(), &particles))
+        .transpose()?;
     let mut jets = JetRunning::default();
     let mut row = 0;
     for batch in source.read(&Plan::default())? {
@@ -123,23 +148,36 @@ pub fn inspect(source: &dyn Source) -> Result<FileSummary, DataError> {
         }
         row += batch.num_rows() as u64;
     }
-    if jet_columns.is_some() && row > 0 && (jets.signal == 0 || jets.background == 0) {
+    if jet_columns.is_some() && classes.is_empty() && row > 0 && (jets.signal == 0 || jets.background == 0) {
         problems.push("all jets are of one class".to_owned());
     }
-    let columns = schema
+    let columns: Vec<ColumnSummary> = schema
         .fields()
         .iter()
         .zip(columns)
         .map(|(field, running)| running.summary(field.name(), field.data_type()))
         .collect();
+    let classes = columns.iter().filter(|column| classes.contains(&column.name.as_str()));
+    let classes = classes.map(ClassCount::of).collect();
     Ok(FileSummary {
         file: source.file().to_owned(),
         format: source.format().to_owned(),
         rows: source.row_count(),
         columns,
-        jets: jet_columns.map(|found| jets.summary(found.describe())),
+        jets: layout.map(|layout| jets.summary(layout, classes, particles)),
         problems,
     })
+}
+
+impl ClassCount {
+    /// Of a column of flags: their sum.
+    fn of(column: &ColumnSummary) -> Self {
+        let finite = (column.values - column.not_finite) as f64;
+        Self {
+            column: column.name.clone(),
+            jets: (column.mean.unwrap_or(0.0) * finite).round() as u64,
+        }
+    }
 }
 
 /// Smallest, sum, largest, number.
@@ -267,6 +305,7 @@ fn unit(name: &str) -> Option<&'static str> {
     match name.rsplit('_').next().unwrap_or(name) {
         "pt" | "px" | "py" | "pz" | "e" | "energy" | "mass" | "sdmass" => Some("GeV"),
         "phi" | "dphi" => Some("rad"),
+        "d0val" | "d0err" | "dzval" | "dzerr" => Some("mm"),
         _ if name == "values_block_0" => Some("GeV"),
         _ => None,
     }
@@ -297,17 +336,21 @@ impl JetRunning {
         }
     }
 
-    fn summary(self, layout: String) -> JetSummary {
+    fn summary(self, layout: String, classes: Vec<ClassCount>, particles: Vec<&'static str>) -> JetSummary {
+        // Where no column is the label, all jets were counted as background.
+        let labeled = |jets: u64| if classes.is_empty() { jets } else { 0 };
         JetSummary {
             layout,
             jets: self.signal + self.background,
-            signal: self.signal,
-            background: self.background,
+            signal: labeled(self.signal),
+            background: labeled(self.background),
+            particles,
             unusable: self.unusable,
             empty: self.empty,
             constituents: self.constituents.triple(),
             pt: self.pt.triple(),
             mass: self.mass.triple(),
+            classes,
         }
     }
 }

@@ -68,15 +68,15 @@ pub use atomic::AtomicFile;
 pub use catalogue::{
     ArrayEntry, ArraysEntry, CATALOGUE, CatalogueEntry, ColumnEntry, FileEntry, Holds, find as find_dataset,
 };
-pub use columns::{EmptyJets, JetColumns, ReadJets};
+pub use columns::{EmptyJets, JetColumns, Labels, PARTICLE_COLUMNS, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
 pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions};
 pub use error::DataError;
 pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
-pub use inspect::{ColumnSummary, FileSummary, JetSummary, inspect};
+pub use inspect::{ClassCount, ColumnSummary, FileSummary, JetSummary, inspect};
 pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
-pub use jets::Jets;
-pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_to_record_batch};
+pub use jets::{ConstituentColumn, Jets};
+pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_schema_with, jets_to_record_batch};
 pub use prefetch::Prefetch;
 pub use readers::{NumpyArrays, NumpyMember, PandasTable, ParquetFile, open};
 pub use shuffle::{Window, Windows, permutation};

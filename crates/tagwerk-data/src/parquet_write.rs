@@ -120,11 +120,21 @@ fn write_error(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Dat
 /// The canonical columns of jets: `label` (u8), `row` (u64), and lists of f32 `constituent_e`, `constituent_px`,
 /// `constituent_py`, `constituent_pz` in GeV, by falling transverse momentum.
 pub fn jets_schema() -> SchemaRef {
+    jets_schema_with(&[])
+}
+
+/// [`jets_schema`] and lists of f32 for columns of the constituents beyond momenta: `constituent_charge` for `charge`.
+pub fn jets_schema_with(columns: &[&str]) -> SchemaRef {
     let mut fields = vec![
         Field::new("label", DataType::UInt8, false),
         Field::new("row", DataType::UInt64, false),
     ];
     fields.extend(MOMENTA.map(|name| Field::new_list(name, item(), false)));
+    fields.extend(
+        columns
+            .iter()
+            .map(|name| Field::new_list(format!("constituent_{name}"), item(), false)),
+    );
     Arc::new(Schema::new(fields))
 }
 
@@ -134,7 +144,7 @@ fn item() -> Arc<Field> {
     Arc::new(Field::new("element", DataType::Float32, false))
 }
 
-/// Jets as one batch of the canonical columns.
+/// Jets as one batch of the canonical columns, those of [`Jets::columns`] behind them.
 ///
 /// # Errors
 /// More than 2^31 constituents in one batch.
@@ -154,10 +164,12 @@ pub fn jets_to_record_batch(jets: &Jets) -> Result<RecordBatch, DataError> {
         Arc::new(UInt8Array::from(jets.labels.clone())),
         Arc::new(UInt64Array::from(jets.rows.clone())),
     ];
-    for values in [&jets.e, &jets.px, &jets.py, &jets.pz] {
+    let others = jets.columns.iter().map(|column| &column.values);
+    for values in [&jets.e, &jets.px, &jets.py, &jets.pz].into_iter().chain(others) {
         let values = Arc::new(Float32Array::from(values.clone()));
         let list = ListArray::try_new(item(), offsets.clone(), values, None);
         columns.push(Arc::new(list.map_err(|e: ArrowError| too_many(e.to_string()))?));
     }
-    RecordBatch::try_new(jets_schema(), columns).map_err(|e| too_many(e.to_string()))
+    let names: Vec<&str> = jets.columns.iter().map(|column| &*column.name).collect();
+    RecordBatch::try_new(jets_schema_with(&names), columns).map_err(|e| too_many(e.to_string()))
 }

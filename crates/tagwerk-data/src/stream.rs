@@ -231,7 +231,7 @@ impl Producer {
             // One jet more than fits would break the bound, so the next one is weighed first.
             while let Some(&at) = window.order.front() {
                 if let Some((piece, b)) = find(window, &self.blocks, &self.inner, at) {
-                    let bytes = 16 * piece.range(b).len() + 17;
+                    let bytes = piece.constituent_bytes() * piece.range(b).len() + 17;
                     if !jets.is_empty() && jets.bytes() + bytes > self.chunk {
                         break;
                     }

@@ -22,25 +22,69 @@ fn any_jets() -> impl Strategy<Value = Jets> {
     })
 }
 
+/// The same with columns of their constituents, from none to two.
+fn any_jets_with_columns() -> impl Strategy<Value = Jets> {
+    (any_jets(), prop::collection::vec(any::<i8>(), 960), 0usize..3).prop_map(|(jets, values, columns)| {
+        ["charge", "d0val"][..columns].iter().fold(jets, |jets, name| {
+            let values = values.iter().map(|&v| f32::from(v) * name.len() as f32);
+            let values = values.take(jets.constituents()).collect();
+            jets.with_column(name, values).unwrap()
+        })
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn parquet_gives_back_every_bit(jets in any_jets(), packing in 0usize..3) {
+    fn parquet_gives_back_every_bit(jets in any_jets_with_columns(), packing in 0usize..3) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("jets.parquet");
         let packing = [Packing::Zstd, Packing::Snappy, Packing::Plain][packing];
-        let mut sink = ParquetSink::create(&path, jets_schema(), packing).unwrap();
+        let names: Vec<&str> = jets.columns.iter().map(|column| &*column.name).collect();
+        let mut sink = ParquetSink::create(&path, jets_schema_with(&names), packing).unwrap();
         sink.write(&jets_to_record_batch(&jets).unwrap()).unwrap();
         prop_assert_eq!(sink.finish().unwrap(), jets.len() as u64);
         let source = open(&path).unwrap();
         prop_assert_eq!(source.row_count(), jets.len() as u64);
         let mut back = Jets::with_capacity(0, 0);
+        let columns = JetColumns::find(&source.schema(), "f", Labels::Usual).unwrap();
+        let columns = columns.with_columns(&source.schema(), "f", &names).unwrap();
         for batch in source.read(&Plan::default().budget(2_000)).unwrap() {
+            let batch = batch.unwrap();
             let first = back.len() as u64;
-            back.append(&Jets::from_record_batch(&batch.unwrap(), "f", first).unwrap());
+            let rows: Vec<u64> = (first..first + batch.num_rows() as u64).collect();
+            back.append(&columns.read(&batch, "f", &rows, EmptyJets::Error).unwrap().jets);
+        }
+        if jets.is_empty() {
+            back.columns.clone_from(&jets.columns);
         }
         prop_assert_eq!(back, jets);
+    }
+
+    #[test]
+    fn pieces_put_together_are_the_whole_with_their_columns(
+        jets in any_jets_with_columns(), cuts in prop::collection::vec(0.0f64..1.0, 0..4),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * jets.len() as f64) as usize).collect();
+        cuts.extend([0, jets.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<Jets> = cuts.windows(2).map(|cut| jets.slice(cut[0]..cut[1])).collect();
+        let mut appended = Jets::default();
+        let mut single = Jets::with_capacity(0, 0);
+        for piece in &pieces {
+            appended.append(piece);
+            (0..piece.len()).for_each(|b| single.append_jet(piece, b));
+        }
+        if !jets.is_empty() {
+            prop_assert_eq!(&appended, &jets);
+            prop_assert_eq!(&single, &jets);
+            prop_assert_eq!(&Jets::concat(pieces), &jets);
+            let order = permutation(jets.len(), 1, 2);
+            let mut back = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(at, &b)| back[b] = at);
+            prop_assert_eq!(&jets.select(&order).select(&back), &jets);
+        }
     }
 
     #[test]

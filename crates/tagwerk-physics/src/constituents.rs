@@ -119,6 +119,7 @@ mod tests {
             offsets: vec![0, 2, 3],
             labels: vec![1, 0],
             rows: vec![7, 9],
+            ..Jets::default()
         }
     }
 

@@ -24,8 +24,16 @@ pub enum PhysicsError {
         /// One past the last row.
         end: usize,
     },
-    /// A momentum that is infinite or not a number.
-    #[error("row {row}: `{column}` is {value}; momenta must be finite numbers")]
+    /// A column of constituents that the features need and jets do not have.
+    #[error("jets have no column `{column}` of their constituents, which the features `{features}` need")]
+    MissingColumn {
+        /// Name of the column, without prefix.
+        column: &'static str,
+        /// The set of features.
+        features: &'static str,
+    },
+    /// A momentum, or another number of a constituent, that is infinite or not a number.
+    #[error("row {row}: `{column}` is {value}; numbers of constituents must be finite")]
     NotFinite {
         /// Row of the constituent: within the jets, or within the list handed to a clustering.
         row: usize,

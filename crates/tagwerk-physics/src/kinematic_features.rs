@@ -39,36 +39,34 @@ const LOG_FLOOR: f64 = 1e-8;
 /// # Errors
 /// [`PhysicsError::Setting`] for `max_constituents` of 0; whatever [`crate::check_jets`] finds.
 pub fn particlenet_view(jets: &Jets, max_constituents: usize) -> Result<JaggedView, PhysicsError> {
-    fill_jagged(
-        jets,
-        max_constituents,
-        KINEMATIC_FEATURES.len(),
-        |b, rows, _: &mut ()| {
-            let jet = jet_axis(jets, b);
-            let (jet_pt, jet_eta, jet_phi) = (jet.pt(), jet.eta(), jet.phi());
-            let sign = if jet_eta < 0.0 { -1.0 } else { 1.0 };
-            for (row, particle) in rows
-                .chunks_exact_mut(KINEMATIC_FEATURES.len())
-                .zip(constituents(jets, b))
-            {
-                let pt = particle.pt();
-                let delta_eta = (particle.eta() - jet_eta) * sign;
-                let delta_phi = wrap_phi(particle.phi() - jet_phi);
-                let features = [
-                    log(pt),
-                    log(particle.e),
-                    delta_eta,
-                    delta_phi,
-                    log(ratio(pt, jet_pt)),
-                    log(ratio(particle.e, jet.e)),
-                    delta_eta.hypot(delta_phi),
-                ];
-                for (slot, feature) in row.iter_mut().zip(features) {
-                    *slot = feature as f32;
-                }
-            }
-        },
-    )
+    let width = KINEMATIC_FEATURES.len();
+    fill_jagged(jets, max_constituents, width, |b, rows, _: &mut ()| {
+        fill_kinematics(jets, b, rows, width);
+    })
+}
+
+/// The kinematic features of jet `b` as the first columns of its rows, which are `width` wide.
+pub(crate) fn fill_kinematics(jets: &Jets, b: usize, rows: &mut [f32], width: usize) {
+    let jet = jet_axis(jets, b);
+    let (jet_pt, jet_eta, jet_phi) = (jet.pt(), jet.eta(), jet.phi());
+    let sign = if jet_eta < 0.0 { -1.0 } else { 1.0 };
+    for (row, particle) in rows.chunks_exact_mut(width).zip(constituents(jets, b)) {
+        let pt = particle.pt();
+        let delta_eta = (particle.eta() - jet_eta) * sign;
+        let delta_phi = wrap_phi(particle.phi() - jet_phi);
+        let features = [
+            log(pt),
+            log(particle.e),
+            delta_eta,
+            delta_phi,
+            log(ratio(pt, jet_pt)),
+            log(ratio(particle.e, jet.e)),
+            delta_eta.hypot(delta_phi),
+        ];
+        for (slot, feature) in row.iter_mut().zip(features) {
+            *slot = feature as f32;
+        }
+    }
 }
 
 /// How a column is standardized: (x - shift) * scale, cut to [low, high].

@@ -306,6 +306,7 @@ mod tests {
             offsets: vec![0, particles.len()],
             labels: vec![0],
             rows: vec![0],
+            ..Jets::default()
         }
     }
 

@@ -5,6 +5,7 @@
 //! | view | function | read by |
 //! |---|---|---|
 //! | seven kinematic features a constituent | [`particlenet_view`] | ParticleNet, P-CNN, graph networks, transformers |
+//! | these, charge, identity, impact parameters | [`particle_view`] | ParticleNet, Particle Transformer |
 //! | (z, y, phi) a constituent | [`pfn_view`] | EFN, PFN |
 //! | ninety numbers | [`topodnn_view`] | TopoDNN |
 //! | pictures | [`image_view`] | CNN, ResNeXt |
@@ -64,6 +65,7 @@ mod nsubjettiness;
 mod observables;
 mod pair_features;
 mod part_view;
+mod particle_features;
 mod plane;
 mod robust_scaler;
 mod soft_drop;
@@ -96,7 +98,8 @@ pub use m_body_basis::{MBodyConfig, TauRatios, m_body_basis, m_body_view, tau_ra
 pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use observables::{JetObservables, jet_observables, jet_observables_with};
 pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view, unordered_pair_features};
-pub use part_view::{PART_COLUMNS, part_view};
+pub use part_view::{PART_MOMENTA, part_view};
+pub use particle_features::{PARTICLE_FEATURES, PARTICLE_STANDARDIZATION, ParticleFeatures, particle_view};
 pub use robust_scaler::{RobustScaler, Take};
 pub use soft_drop::{GroomedJet, SoftDrop, SoftDropGroomer};
 pub use topodnn_view::{TOPODNN_CONSTITUENTS, TOPODNN_PT_SCALE, topodnn_view};

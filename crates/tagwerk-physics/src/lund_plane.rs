@@ -231,6 +231,7 @@ mod tests {
             offsets: vec![0, particles.len()],
             labels: vec![0],
             rows: vec![0],
+            ..Jets::default()
         };
         lund_planes(&jets, &LundConfig { depth }).unwrap()
     }

@@ -94,6 +94,7 @@ mod tests {
             offsets: vec![0, vectors.len()],
             labels: vec![0],
             rows: vec![0],
+            ..Jets::default()
         }
     }
 

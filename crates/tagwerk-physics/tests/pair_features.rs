@@ -9,8 +9,8 @@ mod table;
 use support::{Reference, reference_jets};
 use table::table;
 use tagwerk_physics::{
-    FourVector, KINEMATIC_FEATURES, PAIR_FEATURES, minkowski_products_view, pair_features_view, part_view,
-    unordered_pair_features,
+    FourVector, KINEMATIC_FEATURES, PAIR_FEATURES, ParticleFeatures, minkowski_products_view, pair_features_view,
+    part_view, unordered_pair_features,
 };
 
 const JETS: usize = 20;
@@ -112,7 +112,7 @@ fn every_jet_has_its_own_square_of_rows() {
 fn unordered_pairs_are_the_lower_half_of_all_pairs() {
     let jets = reference_jets(JETS);
     let all = pair_features_view(&jets, LEADING).unwrap();
-    let rows = part_view(&jets, LEADING).unwrap();
+    let rows = part_view(&jets, ParticleFeatures::Kin, LEADING).unwrap();
     let half = unordered_pair_features(&rows, KINEMATIC_FEATURES.len());
     let mut half = half.chunks_exact(PAIR_FEATURES.len());
     for b in 0..rows.len() {

@@ -32,10 +32,10 @@ pub enum ShareError {
         /// What does not fit.
         reason: String,
     },
-    /// Weights that read columns which jets do not have here.
+    /// Weights whose features are no set that is known.
     #[error(
-        "{path}: the network reads {found} features of a constituent; jets have the 7 kinematic ones here, and no {missing}: \
-         `--inspect` shows the weights",
+        "{path}: the network reads {found} features of a constituent; known are the sets kin (7), kinpid (13) and full (17): \
+         {reason}; `--inspect` shows the weights",
         path = path.display()
     )]
     Columns {
@@ -43,8 +43,8 @@ pub enum ShareError {
         path: PathBuf,
         /// Features that the network reads.
         found: usize,
-        /// What is not there.
-        missing: String,
+        /// Which of them are not known, or missing.
+        reason: String,
     },
     /// A preprocessing file that cannot be used.
     #[error("{path}: {reason}", path = path.display())]

@@ -2,11 +2,13 @@
 
 use crate::error::{Result, ShareError, io};
 use crate::torch::{StateDict, TorchType};
-use crate::weaver::{Choices, FEATURES, Preprocess, WeaverParticleNet, Weights};
+use crate::weaver::{Choices, Preprocess, WeaverParticleNet, Weights};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tagwerk_data::JetOptions;
 use tagwerk_nn::weights::save_tensors;
+use tagwerk_physics::ParticleFeatures;
 use tagwerk_taggers::{Context, DataConfig, RunConfig, Tagger};
 use tagwerk_train::{ImportedWeights, Machine, Provenance, RunFolder, SystemClock};
 
@@ -45,7 +47,7 @@ pub struct Imported {
     pub sha256: String,
     /// The network in the file.
     pub network: WeaverParticleNet,
-    /// What was chosen: `signal`, `background`, `neighbors`, `preprocess`, `max_constituents`.
+    /// What was chosen: `signal`, `background`, `features`, `neighbors`, `preprocess`, `max_constituents`.
     pub choices: BTreeMap<String, String>,
 }
 
@@ -107,8 +109,8 @@ pub fn inspect(weights: &Path, preprocess: Option<&Path>) -> Result<Inspection> 
         Ok(found) => {
             let network = found.network;
             let preprocess = preparation(&network, preprocess)?;
-            let order = columns(weights, &network, &preprocess);
-            inspection.reason = order.err().map(|error| error.to_string());
+            let set = features(weights, &network, &preprocess);
+            inspection.reason = set.err().map(|error| error.to_string());
             (inspection.features, inspection.classes) = (preprocess.features, preprocess.classes);
             inspection.network = Some(network);
         }
@@ -137,10 +139,11 @@ pub fn import(weights: &Path, run: &Path, options: &ImportOptions, context: &Con
     })?;
     let network = &found.network;
     let preprocess = preparation(network, options.preprocess.as_deref())?;
-    let order = columns(weights, network, &preprocess)?;
+    let (features, order) = features(weights, network, &preprocess)?;
     let classes = Classes::new(weights, network.classes, preprocess.classes.as_deref())?;
     let [signal, background] = classes.chosen(options)?;
     let choices = Choices {
+        features,
         order,
         neighbors: neighbors(network, options.neighbors)?,
         signal,
@@ -152,7 +155,10 @@ pub fn import(weights: &Path, run: &Path, options: &ImportOptions, context: &Con
     let run_config = RunConfig {
         tagger: config.name().to_owned(),
         settings: config.settings()?,
-        data: DataConfig::default(),
+        data: DataConfig {
+            options: classes.options(signal, background),
+            ..DataConfig::default()
+        },
         training: config.training(),
     };
     let mut learner = config.learner(&run_config.training, &context.device)?;
@@ -162,6 +168,7 @@ pub fn import(weights: &Path, run: &Path, options: &ImportOptions, context: &Con
     let told: BTreeMap<String, String> = [
         ("signal", classes.label(signal)),
         ("background", classes.label(background)),
+        ("features", features.name().to_owned()),
         ("neighbors", choices.neighbors.to_string()),
         ("max_constituents", preprocess.max_constituents.to_string()),
         (
@@ -224,16 +231,17 @@ fn preparation(network: &WeaverParticleNet, file: Option<&Path>) -> Result<Prepr
     Ok(preprocess)
 }
 
-/// The features of the network that each column of jets is.
-fn columns(weights: &Path, network: &WeaverParticleNet, preprocess: &Preprocess) -> Result<[usize; FEATURES]> {
-    preprocess.order().map_err(|missing| {
-        let found = network.features;
-        let missing = match missing.len() {
-            0 => "others, nor can one of them be missing".to_owned(),
-            _ => missing.join(", "),
-        };
-        let path = weights.to_owned();
-        ShareError::Columns { path, found, missing }
+/// The set of features that the network reads, and where in it each of our columns stands.
+fn features(
+    weights: &Path,
+    network: &WeaverParticleNet,
+    preprocess: &Preprocess,
+) -> Result<(ParticleFeatures, Vec<usize>)> {
+    let found = network.features;
+    preprocess.order().map_err(|reason| ShareError::Columns {
+        path: weights.to_owned(),
+        found,
+        reason,
     })
 }
 
@@ -277,6 +285,23 @@ impl<'a> Classes<'a> {
             Some(name) => format!("{index} ({name})"),
             None => index.to_string(),
         }
+    }
+
+    /// How jets of these classes are found in files that have a column a class, as JetClass has. Of files with a label
+    /// column nothing need be said.
+    fn options(&self, signal: usize, background: usize) -> JetOptions {
+        let named = |i: usize| {
+            self.names
+                .get(i)
+                .cloned()
+                .flatten()
+                .filter(|name| name.starts_with("label_"))
+        };
+        let mut options = JetOptions::default();
+        if let (Some(signal), Some(background)) = (named(signal), named(background)) {
+            (options.signal, options.background) = (Some(signal), Some(background));
+        }
+        options
     }
 
     fn fault(&self, reason: String) -> ShareError {

@@ -17,11 +17,8 @@ pub(crate) use features::Preprocess;
 use crate::torch::StateDict;
 use serde::Serialize;
 use shelf::Shelf;
-use tagwerk_physics::KINEMATIC_FEATURES;
+use tagwerk_physics::ParticleFeatures;
 use tagwerk_taggers::{BlockConfig, ParticleNetConfig};
-
-/// Features of the kinematic variant.
-pub(crate) const FEATURES: usize = KINEMATIC_FEATURES.len();
 
 /// What a state dict says of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,8 +48,9 @@ pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Choices<'a> {
     pub(crate) preprocess: &'a Preprocess,
+    pub(crate) features: ParticleFeatures,
     /// Place of each of Tagwerk's columns among the features of the file.
-    pub(crate) order: [usize; FEATURES],
+    pub(crate) order: Vec<usize>,
     pub(crate) neighbors: usize,
     /// Output of the signal.
     pub(crate) signal: usize,
@@ -169,12 +167,7 @@ impl Weights {
         }
         let counted = |name: &str| !name.contains("running_") && !name.ends_with("num_batches_tracked");
         let network = WeaverParticleNet {
-            variant: match features {
-                7 => Some("kin"),
-                13 => Some("kinpid"),
-                17 => Some("full"),
-                _ => None,
-            },
+            variant: ParticleFeatures::of_count(features).map(ParticleFeatures::name),
             features,
             feature_norm,
             blocks: blocks.iter().map(EdgeConv::widths).collect(),
@@ -207,6 +200,7 @@ impl Weights {
         let mut config = ParticleNetConfig::default();
         config.blocks = self.network.blocks.iter().map(block).collect();
         config.hidden = self.network.hidden;
+        config.features = choices.features;
         config.max_constituents = choices.preprocess.max_constituents;
         config.standardization = choices.preprocess.standardization();
         config.zero_neighbors = true;
@@ -221,8 +215,9 @@ impl Weights {
         let same = |i: usize| i;
         let column = |i: usize| choices.order[i];
         // An edge reads the features of both of its ends.
-        let columns = |i: usize| choices.order[i % FEATURES] + i / FEATURES * FEATURES;
-        let norm = self.norm.clone().unwrap_or_else(|| Norm::identity(FEATURES));
+        let features = choices.order.len();
+        let columns = |i: usize| choices.order[i % features] + i / features * features;
+        let norm = self.norm.clone().unwrap_or_else(|| Norm::identity(features));
         put_norm(&mut tensors, "norm", &norm, column);
         put_statistics(&mut tensors, "norm", 0, &norm, column);
         for (b, block) in self.blocks.iter().enumerate() {

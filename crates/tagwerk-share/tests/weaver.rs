@@ -9,7 +9,7 @@ use arrow_array::types::Float64Type;
 use std::path::{Path, PathBuf};
 use tagwerk_data::{ParquetFile, Part, Plan, Source, Split};
 use tagwerk_share::{ImportOptions, ShareError, import, inspect};
-use tagwerk_taggers::{Context, DataConfig, resume, score};
+use tagwerk_taggers::{Context, DataConfig, RunConfig, resume, score};
 use tagwerk_train::{RunFolder, Scored, TrainError};
 
 fn fixture(name: &str) -> PathBuf {
@@ -18,9 +18,13 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// Jets with momenta alone, and jets in the layout of JetClass; logits beside them.
+const MOMENTA: [&str; 2] = ["jets.parquet", "scores.parquet"];
+const JETCLASS: [&str; 2] = ["jetclass.parquet", "jetclass_scores.parquet"];
+
 /// Logits of a case in PyTorch, in f64: one list a jet.
-fn logits(case: &str) -> Vec<Vec<f64>> {
-    let file = ParquetFile::open(&fixture("scores.parquet")).unwrap();
+fn logits(case: &str, scores: &str) -> Vec<Vec<f64>> {
+    let file = ParquetFile::open(&fixture(scores)).unwrap();
     let batches = file.read(&Plan::default()).unwrap();
     let mut jets = Vec::new();
     for batch in batches {
@@ -31,12 +35,16 @@ fn logits(case: &str) -> Vec<Vec<f64>> {
     jets
 }
 
-/// Log-odds of the reference jets by an imported run.
-fn log_odds(run: &Path) -> Vec<f32> {
+/// Log-odds of reference jets by an imported run.
+fn log_odds(run: &Path, jets: &str) -> Vec<f32> {
     let mut data = DataConfig {
-        source: fixture("jets.parquet").to_string_lossy().into_owned(),
+        source: fixture(jets).to_string_lossy().into_owned(),
         ..DataConfig::default()
     };
+    if jets == JETCLASS[0] {
+        // All jets: tops, and the rest.
+        data.options.label = Some("label_Tbqq".to_owned());
+    }
     data.options.split = Some(Split::Fractions {
         train: 0.0,
         validation: 0.0,
@@ -61,9 +69,9 @@ fn options(signal: &str, background: &str) -> ImportOptions {
 
 /// Within 1e-4 of PyTorch in log-odds.
 #[track_caller]
-fn assert_scores(run: &Path, case: &str, signal: usize, background: usize) {
-    let expected = logits(case);
-    let found = log_odds(run);
+fn assert_scores(run: &Path, case: &str, [jets, scores]: [&str; 2], signal: usize, background: usize) {
+    let expected = logits(case, scores);
+    let found = log_odds(run, jets);
     assert_eq!(found.len(), expected.len());
     for (jet, (found, logits)) in found.iter().zip(&expected).enumerate() {
         let expected = logits[signal] - logits[background];
@@ -85,11 +93,11 @@ fn the_kinematic_variant_scores_as_in_pytorch() {
         (told.choices["signal"].as_str(), told.choices["neighbors"].as_str()),
         ("0", "16")
     );
-    assert_scores(&run, "kin", 0, 1);
+    assert_scores(&run, "kin", MOMENTA, 0, 1);
     // The other way round.
     let turned = dir.path().join("turned");
     import(&fixture("kin.pt"), &turned, &options("1", "0"), &Context::cpu(1)).unwrap();
-    assert_scores(&turned, "kin", 1, 0);
+    assert_scores(&turned, "kin", MOMENTA, 1, 0);
 }
 
 #[test]
@@ -104,7 +112,65 @@ fn other_features_classes_and_layers_score_as_in_pytorch() {
     let told = import(&fixture("general.pt"), &run, &options, &Context::cpu(1)).unwrap();
     assert_eq!((told.network.fusion, told.network.feature_norm), (Some(11), false));
     assert_eq!(told.choices["signal"], "8 (label_8)");
-    assert_scores(&run, "general", 8, 0);
+    assert_scores(&run, "general", MOMENTA, 8, 0);
+}
+
+#[test]
+fn charge_identity_and_impact_parameters_score_as_in_pytorch() {
+    let dir = tempfile::tempdir().unwrap();
+    for case in ["kinpid", "full"] {
+        let run = dir.path().join(case);
+        let weights = fixture(&format!("{case}.pt"));
+        let told = import(&weights, &run, &options("label_Tbqq", "label_QCD"), &Context::cpu(1)).unwrap();
+        assert_eq!(
+            (told.network.variant, told.choices["features"].as_str()),
+            (Some(case), case)
+        );
+        assert_eq!(told.choices["signal"], "8 (label_Tbqq)");
+        // Of ten classes two are kept: 7 parameters each.
+        assert_eq!(told.network.parameters - told.parameters, 8 * 7);
+        assert_scores(&run, case, JETCLASS, 8, 0);
+    }
+    // In another order, standardized otherwise, one error of an impact parameter as it is.
+    let run = dir.path().join("other");
+    let options = ImportOptions {
+        preprocess: Some(fixture("full-other.preprocess.json")),
+        neighbors: Some(5),
+        ..ImportOptions::default()
+    };
+    import(&fixture("full-other.pt"), &run, &options, &Context::cpu(1)).unwrap();
+    assert_scores(&run, "full-other", JETCLASS, 0, 1);
+}
+
+#[test]
+fn a_run_of_weights_for_jetclass_knows_its_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    import(&fixture("full.pt"), &run, &options("label_Tbqq", "0"), &Context::cpu(1)).unwrap();
+    let config: RunConfig = RunFolder::open(&run).unwrap().config().unwrap();
+    let data = |source: &str| DataConfig {
+        source: fixture(source).to_string_lossy().into_owned(),
+        ..DataConfig::default()
+    };
+    let classes = data("jetclass.parquet").with_labels_of(&config.data.options);
+    assert_eq!(classes.options.signal.as_deref(), Some("label_Tbqq"));
+    let scored = score(&run, Some(&classes), Part::Test, &Context::cpu(2), &mut ())
+        .unwrap()
+        .unwrap();
+    let Scored::Classes(table) = scored else {
+        panic!("an imported tagger predicts a number")
+    };
+    assert!(table.labels.contains(&0) && table.labels.contains(&1));
+    // Jets with a label of their own are taken by it, and lack what the weights read.
+    let labeled = data("jets.parquet").with_labels_of(&config.data.options);
+    assert_eq!(labeled, data("jets.parquet"));
+    let error = score(&run, Some(&labeled), Part::Test, &Context::cpu(2), &mut ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("particlenet") && error.contains("constituent_charge"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -116,8 +182,8 @@ fn a_neighbor_more_or_a_swapped_class_is_seen_by_this_test() {
         ..ImportOptions::default()
     };
     import(&fixture("kin.pt"), &run, &options, &Context::cpu(1)).unwrap();
-    let expected = logits("kin");
-    let off = log_odds(&run)
+    let expected = logits("kin", MOMENTA[1]);
+    let off = log_odds(&run, MOMENTA[0])
         .iter()
         .zip(&expected)
         .map(|(s, l)| (f64::from(*s) - (l[0] - l[1])).abs())
@@ -163,6 +229,15 @@ fn what_cannot_be_imported_is_refused_in_words_and_leaves_nothing() {
         ),
         ("general.pt", options("label_Tbqq", "11"), "background = 11 is no class"),
         ("kin.pt", options("1", "1"), "both 1"),
+        ("vertices.pt", ImportOptions::default(), "this number is none of them"),
+        (
+            "full.pt",
+            ImportOptions {
+                preprocess: Some(fixture("general.preprocess.json")),
+                ..options("8", "0")
+            },
+            "it has 7 features, the network reads 17",
+        ),
         (
             "kin.pt",
             ImportOptions {
@@ -208,17 +283,19 @@ fn an_inspection_shows_shapes_and_why_weights_cannot_be_imported() {
         .find(|t| t.name == "mod.edge_convs.0.convs.0.weight")
         .unwrap();
     assert_eq!(first.shape, [8, 14, 1, 1]);
-    let found = inspect(&fixture("kinpid.pt"), None).unwrap();
-    assert_eq!(found.network.unwrap().variant, Some("kinpid"));
+    let found = inspect(&fixture("full.pt"), None).unwrap();
+    assert!(found.reason.is_none() && found.features[11] == "part_d0");
+    let found = inspect(&fixture("vertices.pt"), None).unwrap();
+    assert_eq!(found.network.unwrap().variant, None);
     let reason = found.reason.unwrap();
     assert!(
-        reason.contains("13 features") && reason.contains("part_isMuon"),
+        reason.contains("6 features") && reason.contains("kinpid (13)"),
         "{reason}"
     );
     let refused = import(
-        &fixture("kinpid.pt"),
+        &fixture("vertices.pt"),
         Path::new("never"),
-        &options("8", "0"),
+        &ImportOptions::default(),
         &Context::cpu(1),
     )
     .unwrap_err();

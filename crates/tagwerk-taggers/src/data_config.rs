@@ -3,7 +3,7 @@
 use crate::error::TaggerError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tagwerk_data::{ArrayDataset, CATALOGUE, Dataset, Holds, JetDataset, JetOptions, Part, find_dataset};
+use tagwerk_data::{ArrayDataset, CATALOGUE, DataError, Dataset, Holds, JetDataset, JetOptions, Part, find_dataset};
 
 /// Name of the data set that is built in.
 pub const SAMPLE: &str = "sample";
@@ -95,6 +95,19 @@ impl DataConfig {
             Some(set) => Ok(ArrayDataset::open(set, path, &self.options)?.into()),
             None => Ok(JetDataset::open(path, &self.options)?.into()),
         }
+    }
+
+    /// The same with the label column or the classes of a run, where these jets have many classes and nothing chooses
+    /// among them.
+    pub fn with_labels_of(mut self, run: &JetOptions) -> Self {
+        let own = &self.options;
+        let chosen = own.label.is_some() || own.signal.is_some() || own.background.is_some();
+        if !chosen && matches!(self.open(), Err(TaggerError::DataSet(DataError::ManyClasses { .. }))) {
+            self.options.label.clone_from(&run.label);
+            self.options.signal.clone_from(&run.signal);
+            self.options.background.clone_from(&run.background);
+        }
+        self
     }
 
     /// Whether the events can be arrays, as far as names tell: a file that is there may be one of either kind.

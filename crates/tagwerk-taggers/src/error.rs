@@ -50,6 +50,14 @@ pub enum TaggerError {
         /// What came.
         found: String,
     },
+    /// A tagger whose features need columns that the jets do not have.
+    #[error("{tagger} with these `features` reads more than momenta: {source}")]
+    Columns {
+        /// The tagger.
+        tagger: &'static str,
+        /// The column that is missing.
+        source: tagwerk_data::DataError,
+    },
     /// A tagger of jets on events that are arrays.
     #[error("{tagger} needs jets, and {data} holds arrays {shapes}; taggers of any shape: {general}")]
     NeedsJets {

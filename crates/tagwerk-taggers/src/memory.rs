@@ -15,7 +15,7 @@ use crate::data_config::DataConfig;
 use crate::error::TaggerError;
 use crate::tagger::Tagger;
 use std::sync::Arc;
-use tagwerk_data::{ArrayDataset, Dataset, JetDataset, Jets, Part};
+use tagwerk_data::{ArrayDataset, DataError, Dataset, JetDataset, Jets, Part};
 use tagwerk_physics::ArrayInput;
 use tagwerk_train::{Clock, Examples, InMemory, Reading, Streaming, SystemClock};
 
@@ -52,11 +52,11 @@ impl MemoryPlan {
                 return Ok(Self { views });
             }
         };
-        let jets = Part::ALL.map(|part| jet_bytes(data, dataset, part));
         let demands = views
             .iter()
-            .map(|(tagger, begun)| Demand::new(*tagger, dataset, jets, *begun))
+            .map(|(tagger, begun)| Demand::new(*tagger, data, dataset, &Part::ALL, *begun))
             .collect::<Result<Vec<_>, _>>()?;
+        let jets = largest(&demands);
         let views =
             plan(data.memory_mb.saturating_mul(MIB), jets, &demands).map_err(|needed| too_small(data, needed))?;
         Ok(Self { views })
@@ -84,9 +84,8 @@ pub(crate) fn reading_to_score(
         Dataset::Jets(jets) => jets,
         Dataset::Arrays(arrays) => return held(data, arrays, &[part]).map(|()| Reading::InMemory),
     };
-    let mut jets = [0; 3];
-    jets[part as usize] = jet_bytes(data, dataset, part);
-    let demand = Demand::new(tagger, dataset, jets, None)?;
+    let demand = Demand::new(tagger, data, dataset, &[part], None)?;
+    let jets = demand.jets;
     let views = plan(data.memory_mb.saturating_mul(MIB), jets, &[demand]).map_err(|needed| too_small(data, needed))?;
     Ok(views[0][part as usize])
 }
@@ -113,22 +112,36 @@ pub(crate) fn examples(
     };
     match reading {
         Reading::InMemory => {
-            let jets = dataset.load(part, limit)?;
+            let jets = with_columns(dataset, tagger.as_ref())?.load(part, limit)?;
             let clock = SystemClock::new();
             let view = tagger.view(&jets)?;
             let seconds = clock.seconds() * rayon::current_num_threads() as f64;
             Ok(Box::new(InMemory::of_jets(&jets, view)?.with_view_seconds(seconds)))
         }
         Reading::Streamed { budget_bytes } => {
+            let dataset = with_columns(dataset, tagger.as_ref())?;
             let tagger = Arc::clone(tagger);
             let view = move |jets: &Jets| {
                 tagger
                     .view(jets)
                     .map_err(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>)
             };
-            Ok(Box::new(Streaming::new(dataset, part, limit, budget_bytes, view)?))
+            Ok(Box::new(Streaming::new(&dataset, part, limit, budget_bytes, view)?))
         }
     }
+}
+
+/// Jets with what a tagger reads of their constituents beyond momenta.
+fn with_columns(dataset: &JetDataset, tagger: &dyn Tagger) -> Result<JetDataset, TaggerError> {
+    dataset
+        .with_columns(tagger.jet_columns())
+        .map_err(|source| match source {
+            DataError::MissingColumn { .. } => TaggerError::Columns {
+                tagger: tagger.name(),
+                source,
+            },
+            other => other.into(),
+        })
 }
 
 /// What events of a data set of arrays look like to a network.
@@ -186,6 +199,8 @@ fn too_small(data: &DataConfig, needed: u64) -> TaggerError {
 /// What one view asks for.
 #[derive(Debug, Clone, Copy)]
 struct Demand {
+    /// Bytes of each part's jets, with what the view reads of them.
+    jets: [u64; 3],
     /// Bytes of each part's view.
     bytes: [u64; 3],
     /// How the training jets were read by a training that goes on.
@@ -193,28 +208,46 @@ struct Demand {
 }
 
 impl Demand {
-    /// The view of `jets` bytes of jets in each part.
+    /// The view of these parts.
     fn new(
         tagger: &dyn Tagger,
+        data: &DataConfig,
         dataset: &JetDataset,
-        jets: [u64; 3],
+        parts: &[Part],
         begun: Option<Reading>,
     ) -> Result<Self, TaggerError> {
+        let columns = tagger.jet_columns();
+        let dataset = with_columns(dataset, tagger)?;
+        let mut jets = [0; 3];
+        for &part in parts {
+            jets[part as usize] = jet_bytes(data, &dataset, part);
+        }
         let rows: u64 = Part::ALL.map(|part| dataset.rows(part)).into_iter().sum();
         let decoded: u64 = Part::ALL.map(|part| dataset.decoded_bytes(part)).into_iter().sum();
-        let probe = alike(decoded.checked_div(rows).unwrap_or(0));
+        let mut probe = alike(decoded.checked_div(rows).unwrap_or(0), columns.len());
+        for column in columns {
+            let zeros = vec![0.0; probe.constituents()];
+            probe = probe.with_column(column, zeros)?;
+        }
         let ratio = tagger.view(&probe)?.byte_size() as f64 / probe.bytes().max(1) as f64;
         // A sixteenth more for jets that are larger than the mean.
         let bytes = jets.map(|jets| (jets as f64 * ratio * 1.0625) as u64);
-        Ok(Self { bytes, begun })
+        Ok(Self { jets, bytes, begun })
     }
 }
 
-/// Some jets of this many bytes each, of massless constituents around an axis: as good as any to measure a view on.
-fn alike(bytes: u64) -> Jets {
+/// Bytes of each part's jets as the view reads them that reads most.
+fn largest(demands: &[Demand]) -> [u64; 3] {
+    let part = |part: usize| demands.iter().map(|demand| demand.jets[part]).max();
+    [0, 1, 2].map(|at| part(at).unwrap_or(0))
+}
+
+/// Some jets of this many bytes each, if they had so many columns beyond momenta, of massless constituents around an
+/// axis: as good as any to measure a view on.
+fn alike(bytes: u64, columns: usize) -> Jets {
     const JETS: u64 = 4;
     const MOST: u64 = 10_000;
-    let constituents = (bytes.saturating_sub(17) / 16).clamp(1, MOST);
+    let constituents = (bytes.saturating_sub(17) / (16 + 4 * columns as u64)).clamp(1, MOST);
     let mut jets = Jets::default();
     for b in 0..JETS {
         let constituent = |i: u64| {
@@ -290,6 +323,7 @@ mod tests {
     /// A view of twice the bytes of its jets.
     fn twice(jets: [u64; 3], begun: Option<Reading>) -> Demand {
         Demand {
+            jets,
             bytes: jets.map(|bytes| 2 * bytes),
             begun,
         }
@@ -323,7 +357,7 @@ mod tests {
             ratios in proptest::collection::vec(0.01f64..30.0, 1..8),
         ) {
             let jets = shares.map(|share| (budget as f64 * share * share) as u64);
-            let demand = |ratio: &f64| Demand { bytes: jets.map(|bytes| (bytes as f64 * ratio) as u64), begun: None };
+            let demand = |ratio: &f64| Demand { jets, bytes: jets.map(|bytes| (bytes as f64 * ratio) as u64), begun: None };
             let demands: Vec<Demand> = ratios.iter().map(demand).collect();
             let plan = plan(budget, jets, &demands).unwrap();
             prop_assert!(peak(budget, jets, &demands, &plan) <= budget, "{plan:?}");
@@ -375,13 +409,12 @@ mod tests {
     #[test]
     fn a_view_is_measured_not_guessed() {
         let dataset = JetDataset::sample().unwrap();
-        let jets = Part::ALL.map(|part| jet_bytes(&DataConfig::default(), &dataset, part));
         for name in crate::registry::names() {
             let tagger = crate::registry::tagger(name, &toml::Table::new()).unwrap();
             if tagger.reads_scores().is_some() {
                 continue;
             }
-            let demand = Demand::new(tagger.as_ref(), &dataset, jets, None).unwrap();
+            let demand = Demand::new(tagger.as_ref(), &DataConfig::default(), &dataset, &Part::ALL, None).unwrap();
             let found = tagger
                 .view(&dataset.load(Part::Test, None).unwrap())
                 .unwrap()

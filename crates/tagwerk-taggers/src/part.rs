@@ -21,7 +21,7 @@ use tagwerk_nn::layers::{
 };
 use tagwerk_nn::ops::{Map, Residual, SparseMatrix, sparse_product};
 use tagwerk_nn::{Device, Segments, Tensor};
-use tagwerk_physics::{KINEMATIC_FEATURES, PAIR_FEATURES, PART_COLUMNS, View, part_view, unordered_pair_features};
+use tagwerk_physics::{PAIR_FEATURES, PART_MOMENTA, ParticleFeatures, View, part_view, unordered_pair_features};
 use tagwerk_stats::{Published, PublishedValue};
 use tagwerk_train::{Learner, Metric, OptimizerConfig, OptimizerKind, Schedule, StepDecay, TrainingConfig};
 
@@ -33,6 +33,11 @@ const NAME: &str = "part";
 pub struct PartConfig {
     /// Leading constituents kept. Default: 128.
     pub max_constituents: usize,
+    /// Features of a constituent, standardized as published: `kin`, the 7 kinematic ones; `kinpid`, 13 with charge and
+    /// identity; `full`, 17 with impact parameters. Files must have the columns of [`ParticleFeatures::columns`].
+    /// Default: kin, as published for top tagging.
+    #[serde(skip_serializing_if = "is_kin")]
+    pub features: ParticleFeatures,
     /// Widths of the embedding of a constituent; the last is that of all blocks. Default: [128, 512, 128].
     pub embed: Vec<usize>,
     /// Widths of the embedding of a pair, before the heads. Default: [64, 64, 64].
@@ -53,6 +58,7 @@ impl Default for PartConfig {
     fn default() -> Self {
         Self {
             max_constituents: 128,
+            features: ParticleFeatures::Kin,
             embed: vec![128, 512, 128],
             pairs: vec![64, 64, 64],
             heads: 8,
@@ -62,6 +68,10 @@ impl Default for PartConfig {
             dropout: 0.1,
         }
     }
+}
+
+fn is_kin(features: &ParticleFeatures) -> bool {
+    *features == ParticleFeatures::Kin
 }
 
 /// Uniform in ±1 / sqrt(fan_in), the default of PyTorch and so of the authors.
@@ -128,7 +138,7 @@ impl PartConfig {
     /// Settings that [`Tagger::check`] refuses.
     pub fn init(&self, seed: u64, device: &Device) -> Result<ParticleTransformer, TaggerError> {
         self.check()?;
-        let (c, heads, features) = (self.channels(), self.heads, KINEMATIC_FEATURES.len());
+        let (c, heads, features) = (self.channels(), self.heads, self.features.count());
         let blocks = (0..self.blocks).map(|i| {
             let name = format!("block{i}");
             Ok(ParticleBlock {
@@ -173,6 +183,7 @@ impl PartConfig {
             widths: self.pair_widths(),
         };
         Ok(ParticleTransformer {
+            features,
             norm: BatchNorm::new("norm", features, device),
             embed: embed.init(seed, device)?,
             pairs: pairs.init(seed, device)?,
@@ -253,6 +264,8 @@ impl Joined {
 /// The network.
 #[derive(Debug)]
 pub struct ParticleTransformer {
+    /// Features of a constituent, F.
+    features: usize,
     norm: BatchNorm,
     embed: RowChain,
     pairs: PairEmbedding,
@@ -264,14 +277,14 @@ pub struct ParticleTransformer {
 
 impl Network for ParticleTransformer {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
-        let (x, jets) = rows(NAME, view, PART_COLUMNS, device)?; // [R, 11]
+        let (x, jets) = rows(NAME, view, self.features + PART_MOMENTA, device)?; // [R, F + 4]
         let pairs = match view {
-            View::Jagged(view) => unordered_pair_features(view, KINEMATIC_FEATURES.len()), // [P, 4]
+            View::Jagged(view) => unordered_pair_features(view, self.features), // [P, 4]
             // `rows` has refused it.
             View::Dense(_) | View::Tree(_) => Vec::new(),
         };
         let bias = self.pairs.forward(pairs, &jets, pass)?; // [1, sum H n^2]
-        let features = x.slice([0..jets.rows(), 0..KINEMATIC_FEATURES.len()]); // [R, 7]
+        let features = x.slice([0..jets.rows(), 0..self.features]); // [R, F]
         let mut x = self.embed.forward(self.norm.forward(features, pass), pass); // [R, C]
         for block in &self.blocks {
             let qkv = block.qkv.forward(x.clone(), pass); // [R, 3 C]
@@ -357,11 +370,19 @@ impl Tagger for PartConfig {
     }
 
     fn view_key(&self) -> String {
-        format!("standardized features and four-vectors of {}", self.max_constituents)
+        let most = self.max_constituents;
+        match self.features {
+            ParticleFeatures::Kin => format!("standardized features and four-vectors of {most}"),
+            other => format!("standardized {} features and four-vectors of {most}", other.name()),
+        }
     }
 
     fn view(&self, jets: &Jets) -> Result<View, TaggerError> {
-        Ok(View::Jagged(part_view(jets, self.max_constituents)?))
+        Ok(View::Jagged(part_view(jets, self.features, self.max_constituents)?))
+    }
+
+    fn jet_columns(&self) -> &'static [&'static str] {
+        self.features.columns()
     }
 
     /// Batch 512, 20 epochs, Ranger at 1e-3 with a weight decay of 0.01 on matrices, constant for 14 epochs, then
@@ -399,7 +420,7 @@ impl Tagger for PartConfig {
     fn check(&self) -> Result<(), TaggerError> {
         let most = self.max_constituents;
         check_number(NAME, "max_constituents", most, most > 0, "at least 1")?;
-        check_widths(NAME, "embed", KINEMATIC_FEATURES.len(), &self.embed, 1)?;
+        check_widths(NAME, "embed", self.features.count(), &self.embed, 1)?;
         check_widths(NAME, "pairs", PAIR_FEATURES.len(), &self.pairs, 1)?;
         let (c, heads) = (self.channels(), self.heads);
         let good = heads > 0 && c.is_multiple_of(heads);
@@ -421,7 +442,7 @@ impl Tagger for PartConfig {
         let sum = |widths: &[usize]| widths.windows(2).map(|w| (w[0] * w[1]) as f64).sum::<f64>();
         let c = self.channels() as f64;
         let dense = 2.0 * self.expansion as f64 * c * c;
-        let embed = n * sum(&[&[KINEMATIC_FEATURES.len()], &self.embed[..]].concat());
+        let embed = n * sum(&[&[self.features.count()], &self.embed[..]].concat());
         let pairs = 0.5 * n * (n + 1.0) * sum(&self.pair_widths());
         let block = n * (4.0 * c * c + dense) + 2.0 * n * n * c;
         let class_block = 2.0 * (n + 1.0) * (c * c + c) + 2.0 * c * c + dense;

@@ -4,8 +4,9 @@
 //! nearest constituents: in (deta, dphi) first, in the features of the block before then. Batch normalization and the
 //! means run over constituents and edges that exist; padded implementations let padding into the former.
 //!
-//! Three settings that are off by default make weights of other implementations score as they do there: standardized
-//! features, zeros for the neighbors that a short jet lacks, and the fusion of all blocks' outputs before the mean.
+//! Settings that are off by default make weights of other implementations score as they do there: standardized
+//! features, zeros for the neighbors that a short jet lacks, and the fusion of all blocks' outputs before the mean. On
+//! files that know more of constituents than momenta, `features` adds charge, identity and impact parameters.
 
 mod fusion;
 mod lite;
@@ -27,14 +28,14 @@ use tagwerk_nn::layers::{
 };
 use tagwerk_nn::ops::{Reduction, segment_reduce};
 use tagwerk_nn::{Device, Tensor};
-use tagwerk_physics::{KINEMATIC_FEATURES, Standardization, View, particlenet_view, standardize};
+use tagwerk_physics::{PARTICLE_STANDARDIZATION, ParticleFeatures, Standardization, View, particle_view, standardize};
 use tagwerk_stats::{Published, PublishedValue};
 use tagwerk_train::{Learner, Metric, Schedule, StepDecay, TrainingConfig};
 
 const NAME: &str = "particlenet";
 const NAME_LITE: &str = "particlenet-lite";
 
-/// Columns of (deta, dphi) among the kinematic features: the points of the first block.
+/// Columns of (deta, dphi) among the features: the points of the first block.
 const POINTS: std::ops::Range<usize> = 2..4;
 
 /// One EdgeConv block.
@@ -59,8 +60,13 @@ pub struct ParticleNetConfig {
     pub dropout: f64,
     /// Leading constituents kept. Default: 100.
     pub max_constituents: usize,
-    /// How features are standardized, by their names in [`KINEMATIC_FEATURES`]; the points of the first block are the
-    /// standardized ones. Default: none, the first normalization does it.
+    /// Features of a constituent: `kin`, the 7 kinematic ones; `kinpid`, 13 with charge and identity; `full`, 17 with
+    /// impact parameters. Files must have the columns of [`ParticleFeatures::columns`]. Default: kin, as published.
+    #[serde(skip_serializing_if = "is_kin")]
+    pub features: ParticleFeatures,
+    /// How features are standardized, by their names in [`tagwerk_physics::PARTICLE_FEATURES`]; the points of the first
+    /// block are the standardized ones. Default: none, the first normalization does it; but errors of impact parameters
+    /// are cut to [0, 1], because some are larger than any that is measured.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub standardization: BTreeMap<String, Standardization>,
     /// Whether a jet of fewer than k + 1 constituents has zeros for the neighbors that it lacks, as codes have that pad
@@ -80,6 +86,10 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
+fn is_kin(features: &ParticleFeatures) -> bool {
+    *features == ParticleFeatures::Kin
+}
+
 impl Default for ParticleNetConfig {
     fn default() -> Self {
         let blocks = [64, 128, 256]
@@ -93,6 +103,7 @@ impl Default for ParticleNetConfig {
             hidden: 256,
             dropout: 0.1,
             max_constituents: 100,
+            features: ParticleFeatures::Kin,
             standardization: BTreeMap::new(),
             zero_neighbors: false,
             fusion: 0,
@@ -104,7 +115,7 @@ impl Default for ParticleNetConfig {
 impl ParticleNetConfig {
     fn widths(&self) -> Vec<usize> {
         let outputs = self.blocks.iter().map(|b| b.widths.last().copied().unwrap_or(0));
-        std::iter::once(KINEMATIC_FEATURES.len()).chain(outputs).collect()
+        std::iter::once(self.features.count()).chain(outputs).collect()
     }
 
     /// Channels of the outputs of all blocks together.
@@ -121,8 +132,13 @@ impl ParticleNetConfig {
     }
 
     /// The standardization of each column.
-    fn columns(&self) -> [Option<Standardization>; KINEMATIC_FEATURES.len()] {
-        KINEMATIC_FEATURES.map(|name| self.standardization.get(name).copied())
+    fn columns(&self) -> Vec<Option<Standardization>> {
+        let of = |(c, name): (usize, &&str)| match self.standardization.get(*name) {
+            Some(constants) => Some(*constants),
+            None if name.ends_with("_err") => PARTICLE_STANDARDIZATION[c],
+            None => None,
+        };
+        self.features.names().iter().enumerate().map(of).collect()
     }
 
     /// Draws the parameters: Glorot uniform.
@@ -171,6 +187,7 @@ impl ParticleNetConfig {
         };
         Ok(ParticleNet {
             name: self.name(),
+            features: self.features.count(),
             filled_to: self
                 .zero_neighbors
                 .then(|| self.blocks.iter().map(|block| block.k + 1).max().unwrap_or(0)),
@@ -188,6 +205,8 @@ impl ParticleNetConfig {
 #[derive(Debug)]
 pub struct ParticleNet {
     name: &'static str,
+    /// Features of a constituent, F.
+    features: usize,
     /// Rows of zeros are added to shorter jets up to this number of rows.
     filled_to: Option<usize>,
     norm: BatchNorm,
@@ -200,7 +219,7 @@ pub struct ParticleNet {
 
 impl Network for ParticleNet {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
-        let (mut features, mut jets) = rows(self.name, view, KINEMATIC_FEATURES.len(), device)?; // [R, 7]
+        let (mut features, mut jets) = rows(self.name, view, self.features, device)?; // [R, F]
         let filled = match (self.filled_to, view) {
             (Some(rows), View::Jagged(view)) => FilledJets::new(view, rows, device)?,
             _ => None,
@@ -217,7 +236,7 @@ impl Network for ParticleNet {
             None => x,
         };
         let mut points = apart(features.clone().slice([0..jets.rows(), POINTS])); // [R, 2]
-        let mut x = zeroed(self.norm.forward(features, pass)); // [R, 7]
+        let mut x = zeroed(self.norm.forward(features, pass)); // [R, F]
         let mut outputs = Vec::new();
         for block in &mut self.blocks {
             let neighbors = block.neighbors(&points, &jets); // E edges
@@ -297,7 +316,10 @@ impl Tagger for ParticleNetConfig {
     }
 
     fn view_key(&self) -> String {
-        let plain = format!("kinematic features of {}", self.max_constituents);
+        let plain = match self.features {
+            ParticleFeatures::Kin => format!("kinematic features of {}", self.max_constituents),
+            other => format!("{} features of {}", other.name(), self.max_constituents),
+        };
         if self.standardization.is_empty() {
             return plain;
         }
@@ -305,11 +327,16 @@ impl Tagger for ParticleNetConfig {
     }
 
     fn view(&self, jets: &Jets) -> Result<View, TaggerError> {
-        let mut view = particlenet_view(jets, self.max_constituents)?;
-        if !self.standardization.is_empty() {
-            standardize(&mut view, &self.columns())?;
+        let mut view = particle_view(jets, self.features, self.max_constituents)?;
+        let columns = self.columns();
+        if columns.iter().any(Option::is_some) {
+            standardize(&mut view, &columns)?;
         }
         Ok(View::Jagged(view))
+    }
+
+    fn jet_columns(&self) -> &'static [&'static str] {
+        self.features.columns()
     }
 
     /// Adam at 1e-3, a tenth of it after 10 epochs and a hundredth after 20, 30 epochs, batch 384 (1024 for Lite), the
@@ -353,8 +380,9 @@ impl Tagger for ParticleNetConfig {
             check_widths(name, "fusion", self.outputs(), &[self.fusion], 1)?;
         }
         for (column, constants) in &self.standardization {
-            let known = KINEMATIC_FEATURES.contains(&column.as_str());
-            check_number(name, "standardization", column, known, &KINEMATIC_FEATURES.join(", "))?;
+            let names = self.features.names();
+            let known = names.contains(&column.as_str());
+            check_number(name, "standardization", column, known, &names.join(", "))?;
             let key = format!("standardization.{column}");
             let numbers = format!("{constants:?}");
             check_number(

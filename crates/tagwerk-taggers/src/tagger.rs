@@ -28,6 +28,12 @@ pub trait Tagger: Debug + Send + Sync {
     /// Jets that no physics can be done on.
     fn view(&self, jets: &Jets) -> Result<View, TaggerError>;
 
+    /// Columns of the constituents beyond momenta that the view needs, by their names in [`Jets::columns`]; they are read
+    /// only for taggers that ask. Default: none.
+    fn jet_columns(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The published training: what [`crate::RunConfig`] starts from.
     fn training(&self) -> TrainingConfig;
 

@@ -1,6 +1,6 @@
 //! `tagwerk features [DATA] [SET..] -o FILE`.
 
-use crate::arguments::{WhichJets, usual_folder};
+use crate::arguments::{ClassArguments, WhichJets, usual_folder};
 use crate::failure::Failure;
 use crate::feature_file;
 use crate::format::grouped;
@@ -63,6 +63,8 @@ pub struct Typed {
     /// Memory for jets that are read ahead, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     memory: u64,
+    #[command(flatten)]
+    classes: ClassArguments,
 }
 
 #[derive(Serialize)]
@@ -94,6 +96,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         path: typed.path.clone().or_else(|| usual_folder(&typed.data)),
         ..DataConfig::default()
     };
+    typed.classes.lay_over(&mut data.options);
     let (part, name) = typed.part.of(&mut data);
     let dataset = match data.open()? {
         Dataset::Jets(dataset) => dataset,

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use tagwerk_share::{ImportOptions, Inspection, WeaverParticleNet, import, inspect};
 
 const EXAMPLES: &str = "\
-Read are state dicts of PyTorch (torch.save(model.state_dict(), ..)) of ParticleNet as weaver-core builds it, with the 7 kinematic \
-features. The file is read without running anything in it. What it does not say is chosen by options and told: the number of \
+Read are state dicts of PyTorch (torch.save(model.state_dict(), ..)) of ParticleNet as weaver-core builds it, with 7 kinematic \
+features, 13 with charge and identity, or 17 with impact parameters. The file is read without running anything in it. What it does not say is chosen by options and told: the number of \
 neighbors, and which output is signal. The run scores like one that was trained here; it cannot be trained on.
 
 Examples:
   tagwerk import --inspect weights.pt
   tagwerk import weights.pt -o runs/theirs --preprocess preprocess.json
-  tagwerk import ParticleNet_kin.pt -o runs/tops --signal label_Tbqq --background label_QCD
+  tagwerk import ParticleNet_full.pt -o runs/tops --signal label_Tbqq --background label_QCD
+  tagwerk score runs/tops jetclass.parquet -o scores.parquet
   tagwerk score runs/theirs jets.parquet --part all -o scores.parquet";
 
 /// What can be typed.

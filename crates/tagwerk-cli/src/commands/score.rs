@@ -1,6 +1,6 @@
 //! `tagwerk score RUN [DATA] -o FILE`.
 
-use crate::arguments::{WhichJets, usual_folder};
+use crate::arguments::{ClassArguments, WhichJets, usual_folder};
 use crate::failure::Failure;
 use crate::format;
 use crate::output::replaceable;
@@ -15,11 +15,13 @@ use tagwerk_train::RunFolder;
 const EXAMPLES: &str = "\
 The result is Parquet with the columns row (in the data set), label, weight, parameter, score (signal probability) and log_odds. \
 Of a regression they are row, target and prediction. \
-A single file is divided 60/20/20 by position, as in training; `--part all` scores every row of it.
+A single file is divided 60/20/20 by position, as in training; `--part all` scores every row of it. \
+Of a file with a column a class, the classes of the run are scored unless others are named.
 
 Examples:
   tagwerk score runs/pfn -o test.parquet
   tagwerk score runs/pfn other.parquet --part all -o other-scores.parquet
+  tagwerk score runs/tops jetclass.parquet --signal label_Tbqq --background label_QCD -o scores.parquet
   tagwerk score runs/pfn top-tagging --path data/top-tagging -o scores.parquet";
 
 /// What can be typed.
@@ -41,6 +43,8 @@ pub struct Typed {
     /// Which jets
     #[arg(long, value_name = "PART", default_value = "test")]
     part: WhichJets,
+    #[command(flatten)]
+    classes: ClassArguments,
 }
 
 /// JSON of a scoring.
@@ -49,6 +53,10 @@ struct Told {
     run: String,
     data: String,
     part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background: Option<String>,
     jets: usize,
     file: String,
     evaluation: Option<Evaluated>,
@@ -60,13 +68,18 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let own: RunConfig = RunFolder::open(&typed.run)?.config()?;
     let mut data = match &typed.data {
         None => own.data,
-        Some(source) => DataConfig {
-            source: source.clone(),
-            path: typed.path.clone().or_else(|| usual_folder(source)),
-            memory_mb: own.data.memory_mb,
-            ..DataConfig::default()
-        },
+        Some(source) => {
+            let mut data = DataConfig {
+                source: source.clone(),
+                path: typed.path.clone().or_else(|| usual_folder(source)),
+                memory_mb: own.data.memory_mb,
+                ..DataConfig::default()
+            };
+            typed.classes.lay_over(&mut data.options);
+            data.with_labels_of(&own.data.options)
+        }
     };
+    typed.classes.lay_over(&mut data.options);
     let (part, name) = typed.part.of(&mut data);
     let context = session.context()?;
     let table = {
@@ -83,6 +96,8 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         run: typed.run.to_string_lossy().into_owned(),
         data: data.source,
         part: name,
+        signal: data.options.signal,
+        background: data.options.background,
         jets: table.len(),
         file: typed.output.to_string_lossy().into_owned(),
         evaluation,
@@ -93,6 +108,9 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         name,
         told.data
     );
+    if let (Some(signal), Some(background)) = (&told.signal, &told.background) {
+        text.push_str(&format!("signal {signal}, background {background}\n"));
+    }
     if let Some(evaluation) = &told.evaluation {
         text.push_str(&format!("{}\n", format::evaluated(evaluation)));
     }

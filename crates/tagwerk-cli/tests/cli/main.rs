@@ -10,6 +10,7 @@ mod features;
 mod import;
 #[cfg(unix)]
 mod interrupted;
+mod jetclass;
 mod landscape;
 mod sandbox;
 mod train;

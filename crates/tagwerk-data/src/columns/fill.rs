@@ -3,9 +3,9 @@
 //! Each layout has a quick way for what files hold nearly always (f32, nothing wrong, padding only at the end), tested
 //! for with a few vector instructions, and a careful way that finds padding in odd places and says what is wrong.
 
-use super::Fourth;
 use super::functions::{exp, sin_cos};
 use super::values::Lists;
+use super::{Fourth, Momenta};
 use crate::jets::Jets;
 
 /// A value that is not allowed.
@@ -18,9 +18,63 @@ pub(super) struct Bad {
     pub(super) allowed: &'static str,
 }
 
+/// The momenta of a batch.
+pub(super) struct Layout<'a> {
+    momenta: &'a Momenta,
+    names: &'a [String],
+    lists: &'a [Lists<'a>],
+}
+
+impl<'a> Layout<'a> {
+    pub(super) fn new(momenta: &'a Momenta, names: &'a [String], lists: &'a [Lists<'a>]) -> Self {
+        Self { momenta, names, lists }
+    }
+
+    /// Adds the constituents of row `i`, without padding.
+    #[inline]
+    pub(super) fn push(&self, jets: &mut Jets, i: usize) -> Result<(), Bad> {
+        match self.momenta {
+            Momenta::Cartesian(_) => cartesian(jets, self.lists, i),
+            Momenta::Cylindrical(_, fourth) => cylindrical(jets, self.lists, i, fourth),
+            Momenta::Dense { constituents, .. } => dense(jets, &self.lists[0], i, *constituents),
+        }
+    }
+
+    /// The column by which others are measured.
+    pub(super) fn name(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// Constituents of row `i`, padding included.
+    pub(super) fn constituents(&self, i: usize) -> usize {
+        match self.momenta {
+            Momenta::Dense { constituents, .. } => *constituents,
+            _ => self.lists[0].range(i).len(),
+        }
+    }
+
+    /// Whether constituent `k` of row `i`, whose momenta were accepted, was left out as padding.
+    pub(super) fn is_padding(&self, i: usize, k: usize) -> bool {
+        let at = |c: usize| self.lists[c].get(self.lists[c].range(i).start + k);
+        let p = match self.momenta {
+            Momenta::Cartesian(_) => Ok([0, 1, 2, 3].map(at)),
+            Momenta::Cylindrical(_, fourth) => {
+                let given = if self.lists.len() > 3 { at(3) } else { 0.0 };
+                four_vector(at(0), at(1), at(2), fourth, given)
+            }
+            Momenta::Dense { .. } => {
+                let start = self.lists[0].range(i).start + 4 * k;
+                Ok([0, 1, 2, 3].map(|c: usize| self.lists[0].get(start + c)))
+            }
+        };
+        // As `push` has it: what is zero once it is f32.
+        p.is_ok_and(|p| p.map(|value| value as f32) == [0.0; 4])
+    }
+}
+
 /// Lists E, px, py, pz.
 #[inline]
-pub(super) fn cartesian(jets: &mut Jets, lists: &[Lists], i: usize) -> Result<(), Bad> {
+fn cartesian(jets: &mut Jets, lists: &[Lists], i: usize) -> Result<(), Bad> {
     if let [Some(e), Some(px), Some(py), Some(pz)] = [0, 1, 2, 3].map(|c: usize| lists[c].f32s(i))
         && all(e, |e| e > 0.0)
         && all_finite(e)
@@ -48,7 +102,7 @@ pub(super) fn cartesian(jets: &mut Jets, lists: &[Lists], i: usize) -> Result<()
 
 /// `constituents` times (E, px, py, pz).
 #[inline]
-pub(super) fn dense(jets: &mut Jets, list: &Lists, i: usize, constituents: usize) -> Result<(), Bad> {
+fn dense(jets: &mut Jets, list: &Lists, i: usize, constituents: usize) -> Result<(), Bad> {
     if let Some(values) = list.f32s(i) {
         let (slots, _) = values[..4 * constituents].as_chunks::<4>();
         let real = slots.iter().position(|slot| slot[0] <= 0.0).unwrap_or(slots.len());
@@ -80,7 +134,7 @@ pub(super) fn dense(jets: &mut Jets, list: &Lists, i: usize, constituents: usize
 
 /// Lists pt, eta, phi, and perhaps a fourth.
 #[inline]
-pub(super) fn cylindrical(jets: &mut Jets, lists: &[Lists], i: usize, fourth: &Fourth) -> Result<(), Bad> {
+fn cylindrical(jets: &mut Jets, lists: &[Lists], i: usize, fourth: &Fourth) -> Result<(), Bad> {
     if let ([Some(pt), Some(eta), Some(phi)], Fourth::Massless) = ([0, 1, 2].map(|c: usize| lists[c].f32s(i)), fourth)
         && all(pt, |pt| (pt > 0.0) & (pt < 1e12))
         && all(eta, |eta| eta.abs() < 20.0)

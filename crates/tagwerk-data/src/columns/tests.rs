@@ -1,8 +1,11 @@
 use super::*;
 use crate::fixtures::{batch, jets, lists};
 use crate::parquet_write::jets_to_record_batch;
-use arrow_array::builder::{FixedSizeListBuilder, Float32Builder, Float64Builder, LargeListBuilder};
-use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Int8Array, Int64Array};
+use arrow_array::builder::{
+    BooleanBuilder, FixedSizeListBuilder, Float32Builder, Float64Builder, LargeListBuilder, ListBuilder,
+};
+use arrow_array::types::{Float32Type, Int32Type};
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Int8Array, Int64Array, ListArray};
 use arrow_schema::Field;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -273,7 +276,7 @@ fn empty_jets_are_skipped_and_counted_when_asked() {
         ("py", lists(&[&[0.0], &[], &[0.0]])),
         ("pz", lists(&[&[0.0], &[], &[0.0]])),
     ]);
-    let columns = JetColumns::find(&table.schema(), "f", None).unwrap();
+    let columns = JetColumns::find(&table.schema(), "f", Labels::Usual).unwrap();
     let read = columns.read(&table, "f", &[4, 5, 6], EmptyJets::Skip).unwrap();
     assert_eq!(
         (read.skipped, read.jets.rows, read.jets.labels),
@@ -283,4 +286,159 @@ fn empty_jets_are_skipped_and_counted_when_asked() {
         columns.read(&table, "f", &[4, 5, 6], EmptyJets::Error),
         Err(DataError::EmptyJet { row: 5, .. })
     ));
+}
+
+/// Lists E, px, py, pz of massless constituents along x.
+fn momenta(rows: &[&[f32]]) -> Vec<(&'static str, ArrayRef)> {
+    let zeros: Vec<Vec<f32>> = rows.iter().map(|row| vec![0.0; row.len()]).collect();
+    let zeros: Vec<&[f32]> = zeros.iter().map(Vec::as_slice).collect();
+    vec![
+        ("part_energy", lists(rows)),
+        ("part_px", lists(rows)),
+        ("part_py", lists(&zeros)),
+        ("part_pz", lists(&zeros)),
+    ]
+}
+
+fn read_with(columns: Vec<(&str, ArrayRef)>, names: &[&str]) -> Result<Jets, DataError> {
+    let table = batch(columns);
+    let columns = JetColumns::find(&table.schema(), "some.parquet", Labels::Ignored)?;
+    let columns = columns.with_columns(&table.schema(), "some.parquet", names)?;
+    let rows: Vec<u64> = (100..100 + table.num_rows() as u64).collect();
+    Ok(columns.read(&table, "some.parquet", &rows, EmptyJets::Error)?.jets)
+}
+
+#[test]
+fn particle_columns_of_any_type_follow_padding_and_order() {
+    // The first jet has padding inside, the second is not ordered.
+    let mut columns = momenta(&[&[9.0, 0.0, 5.0], &[1.0, 4.0, 2.0]]);
+    let flags =
+        ListArray::from_iter_primitive::<Int32Type, _, _>([Some([1, 0, 0].map(Some)), Some([0, 1, 1].map(Some))]);
+    let mut truths = ListBuilder::new(BooleanBuilder::new());
+    let mut doubles = LargeListBuilder::new(Float64Builder::new());
+    for (truth, double) in [
+        ([true, false, true], [0.5, 0.25, -0.5]),
+        ([false, false, true], [1.5, 2.5, 3.5]),
+    ] {
+        truths.values().append_slice(&truth);
+        truths.append(true);
+        doubles.values().append_slice(&double);
+        doubles.append(true);
+    }
+    columns.push(("part_isPhoton", Arc::new(flags)));
+    columns.push(("constituent_isMuon", Arc::new(truths.finish())));
+    columns.push(("part_d0val", Arc::new(doubles.finish())));
+    columns.push(("d0val", lists(&[&[], &[]])));
+    let jets = read_with(columns.clone(), &["isPhoton", "isMuon", "d0val"]).unwrap();
+    assert_eq!(
+        (&jets.e[..], &jets.offsets[..]),
+        (&[9.0, 5.0, 4.0, 2.0, 1.0][..], &[0, 2, 5][..])
+    );
+    assert_eq!(jets.column("isPhoton").unwrap(), [1.0, 0.0, 1.0, 1.0, 0.0]);
+    assert_eq!(jets.column("isMuon").unwrap(), [1.0, 1.0, 0.0, 1.0, 0.0]);
+    assert_eq!(jets.column("d0val").unwrap(), [0.5, -0.5, 2.5, 3.5, 1.5]);
+    // What nobody asks for is not read.
+    let plain = read_with(columns, &[]).unwrap();
+    assert!(plain.columns.is_empty() && plain.e == jets.e);
+}
+
+#[test]
+fn particle_columns_beside_a_dense_array_lose_its_padding() {
+    let (field, dense) = block(
+        vec![
+            3.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0,
+        ],
+        8,
+        Some("2,4"),
+    );
+    let charge = lists(&[&[-1.0, 7.0], &[1.0, 0.0]]);
+    let fields = vec![field, Field::new("charge", charge.data_type().clone(), true)];
+    let table = RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![dense, charge]).unwrap();
+    let columns = JetColumns::find(&table.schema(), "f", Labels::Ignored).unwrap();
+    let columns = columns.with_columns(&table.schema(), "f", &["charge"]).unwrap();
+    let jets = columns.read(&table, "f", &[0, 1], EmptyJets::Error).unwrap().jets;
+    assert_eq!(jets.column("charge").unwrap(), [-1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn a_particle_column_that_is_wrong_is_named_with_its_place() {
+    let with = |charge: ArrayRef, name: &str| {
+        let mut columns = momenta(&[&[9.0], &[5.0, 4.0]]);
+        columns.push(("part_charge", charge));
+        read_with(columns, &[name]).unwrap_err().to_string()
+    };
+    let nulls =
+        ListArray::from_iter_primitive::<Float32Type, _, _>([Some(vec![Some(1.0)]), Some(vec![Some(1.0), None])]);
+    for (charge, name, words) in [
+        (
+            lists(&[&[1.0], &[1.0, f32::NAN]]),
+            "charge",
+            &["row 101", "part_charge[1]", "NaN", "finite"][..],
+        ),
+        (
+            lists(&[&[1.0], &[1.0]]),
+            "charge",
+            &["row 101", "part_charge", "1 values", "part_energy", "2"],
+        ),
+        (Arc::new(nulls), "charge", &["row 101", "part_charge[1]", "null"]),
+        (labels(&[0, 0]), "charge", &["part_charge", "Int8", "list"]),
+        (
+            lists(&[&[1.0], &[1.0, 1.0]]),
+            "d0val",
+            &["constituent_d0val`, `part_d0val", "the file has"],
+        ),
+    ] {
+        let message = with(charge, name);
+        for word in words.iter().chain(&["some.parquet"]) {
+            assert!(
+                message.contains(word) && !message.contains('\n'),
+                "`{message}` lacks `{word}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_classes_are_chosen_among_many() {
+    let table = |qcd: &[i8], top: &[i8]| {
+        let mut columns = momenta(&[&[1.0], &[2.0], &[3.0]]);
+        columns.push(("label_QCD", labels(qcd)));
+        columns.push(("label_Tbqq", labels(top)));
+        columns.push(("label_", labels(top)));
+        batch(columns)
+    };
+    let read = |table: &RecordBatch, choice: Labels| {
+        let columns = JetColumns::find(&table.schema(), "f", choice)?;
+        Ok::<_, DataError>(columns.read(table, "f", &[4, 5, 6], EmptyJets::Error)?.jets)
+    };
+    let chosen = Labels::Classes {
+        signal: "label_Tbqq",
+        background: "label_QCD",
+    };
+    let good = table(&[0, 0, 1], &[1, 0, 0]);
+    let jets = read(&good, chosen).unwrap();
+    assert_eq!(
+        (jets.labels, jets.rows, jets.e),
+        (vec![1, 0], vec![4, 6], vec![1.0, 3.0])
+    );
+    // One class against all others.
+    assert_eq!(read(&good, Labels::Column("label_QCD")).unwrap().labels, [0, 0, 1]);
+    let sentence = read(&good, Labels::Usual).unwrap_err().to_string();
+    assert!(
+        sentence.ends_with("`signal` and `background`: label_QCD, label_Tbqq"),
+        "{sentence}"
+    );
+    let both = read(&table(&[0, 1, 1], &[0, 1, 0]), chosen).unwrap_err().to_string();
+    assert!(both.contains("row 5") && both.contains("both are 1"), "{both}");
+    let two = read(&table(&[0, 2, 1], &[0, 1, 0]), chosen).unwrap_err().to_string();
+    assert!(two.contains("row 5") && two.contains("label_QCD"), "{two}");
+    for (signal, background, word) in [
+        ("label_QCD", "label_QCD", "background"),
+        ("label_Hbb", "label_QCD", "label_Hbb"),
+    ] {
+        let error = read(&good, Labels::Classes { signal, background })
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(word), "{error}");
+    }
 }

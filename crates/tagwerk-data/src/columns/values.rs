@@ -1,14 +1,15 @@
-//! Typed access to list and label columns.
+//! Typed access to columns of lists and of labels.
 
 use super::Place;
 use crate::error::DataError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrowPrimitiveType, types};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
 use std::ops::Range;
 
-/// A list column of floats (or, for labels, of integers): `List`, `LargeList` or `FixedSizeList`.
+/// A list column of numbers: `List`, `LargeList` or `FixedSizeList`.
 pub(super) struct Lists<'a> {
     items: &'a dyn Array,
     values: Values<'a>,
@@ -19,8 +20,35 @@ pub(super) struct Lists<'a> {
 enum Values<'a> {
     F32(&'a [f32]),
     F64(&'a [f64]),
-    /// Integers inside a list are labels; they are read through `items`.
-    Integers,
+    I8(&'a [i8]),
+    I16(&'a [i16]),
+    I32(&'a [i32]),
+    I64(&'a [i64]),
+    U8(&'a [u8]),
+    U16(&'a [u16]),
+    U32(&'a [u32]),
+    U64(&'a [u64]),
+    Bool(&'a BooleanBuffer),
+}
+
+impl<'a> Values<'a> {
+    /// The values of an array of numbers or truth values.
+    fn of(items: &'a dyn Array) -> Option<Self> {
+        Some(match items.data_type() {
+            DataType::Float32 => Self::F32(items.as_primitive::<Float32Type>().values()),
+            DataType::Float64 => Self::F64(items.as_primitive::<Float64Type>().values()),
+            DataType::Int8 => Self::I8(items.as_primitive::<types::Int8Type>().values()),
+            DataType::Int16 => Self::I16(items.as_primitive::<types::Int16Type>().values()),
+            DataType::Int32 => Self::I32(items.as_primitive::<types::Int32Type>().values()),
+            DataType::Int64 => Self::I64(items.as_primitive::<types::Int64Type>().values()),
+            DataType::UInt8 => Self::U8(items.as_primitive::<types::UInt8Type>().values()),
+            DataType::UInt16 => Self::U16(items.as_primitive::<types::UInt16Type>().values()),
+            DataType::UInt32 => Self::U32(items.as_primitive::<types::UInt32Type>().values()),
+            DataType::UInt64 => Self::U64(items.as_primitive::<types::UInt64Type>().values()),
+            DataType::Boolean => Self::Bool(items.as_boolean().values()),
+            _ => return None,
+        })
+    }
 }
 
 enum Offsets<'a> {
@@ -31,13 +59,23 @@ enum Offsets<'a> {
 }
 
 impl<'a> Lists<'a> {
+    /// Lists of floats; or, for labels, of integers in a fixed-size list.
     pub(super) fn new(place: &Place, name: &str, column: &'a dyn Array) -> Result<Self, DataError> {
-        let wrong = || DataError::WrongType {
-            file: place.file.to_owned(),
-            column: name.to_owned(),
-            found: column.data_type().to_string(),
-            allowed: "a list, large list or fixed-size list of f32 or f64",
-        };
+        const ALLOWED: &str = "a list, large list or fixed-size list of f32 or f64";
+        let lists = Self::find(place, name, column, ALLOWED)?;
+        match (&lists.values, &lists.offsets) {
+            (Values::F32(_) | Values::F64(_), _) | (Values::I64(_), Offsets::Fixed(_)) => Ok(lists),
+            _ => Err(wrong_type(place, name, column, ALLOWED)),
+        }
+    }
+
+    /// Lists of any type of number, or of truth values.
+    pub(super) fn of_numbers(place: &Place, name: &str, column: &'a dyn Array) -> Result<Self, DataError> {
+        Self::find(place, name, column, "a list of numbers or truth values")
+    }
+
+    fn find(place: &Place, name: &str, column: &'a dyn Array, allowed: &'static str) -> Result<Self, DataError> {
+        let wrong = || wrong_type(place, name, column, allowed);
         refuse_nulls(place, name, column)?;
         let (items, offsets) = match column.data_type() {
             DataType::List(_) => {
@@ -54,15 +92,9 @@ impl<'a> Lists<'a> {
             ),
             _ => return Err(wrong()),
         };
-        let values = match items.data_type() {
-            DataType::Float32 => Values::F32(items.as_primitive::<Float32Type>().values()),
-            DataType::Float64 => Values::F64(items.as_primitive::<Float64Type>().values()),
-            DataType::Int64 if matches!(offsets, Offsets::Fixed(_)) => Values::Integers,
-            _ => return Err(wrong()),
-        };
         let lists = Self {
             items,
-            values,
+            values: Values::of(items).ok_or_else(wrong)?,
             offsets,
             rows: column.len(),
         };
@@ -89,10 +121,18 @@ impl<'a> Lists<'a> {
 
     #[inline]
     pub(super) fn get(&self, k: usize) -> f64 {
-        match self.values {
+        match &self.values {
             Values::F32(values) => f64::from(values[k]),
             Values::F64(values) => values[k],
-            Values::Integers => f64::NAN,
+            Values::I8(values) => f64::from(values[k]),
+            Values::I16(values) => f64::from(values[k]),
+            Values::I32(values) => f64::from(values[k]),
+            Values::I64(values) => values[k] as f64,
+            Values::U8(values) => f64::from(values[k]),
+            Values::U16(values) => f64::from(values[k]),
+            Values::U32(values) => f64::from(values[k]),
+            Values::U64(values) => values[k] as f64,
+            Values::Bool(values) => f64::from(u8::from(values.value(k))),
         }
     }
 
@@ -174,6 +214,15 @@ fn numbers<T: ArrowPrimitiveType>(column: &dyn Array, to: impl Fn(T::Native) -> 
         .iter()
         .map(|&value| to(value))
         .collect()
+}
+
+fn wrong_type(place: &Place, name: &str, column: &dyn Array, allowed: &'static str) -> DataError {
+    DataError::WrongType {
+        file: place.file.to_owned(),
+        column: name.to_owned(),
+        found: column.data_type().to_string(),
+        allowed,
+    }
 }
 
 fn refuse_nulls(place: &Place, name: &str, column: &dyn Array) -> Result<(), DataError> {

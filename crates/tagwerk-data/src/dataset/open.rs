@@ -1,8 +1,9 @@
 //! From a path to a data set.
 
-use super::{DataFile, Inner, JetDataset};
+use super::classes::{chosen_rows, of_chosen};
+use super::{DataFile, Inner, JetDataset, JetOptions};
 use crate::catalogue;
-use crate::columns::{EmptyJets, JetColumns};
+use crate::columns::JetColumns;
 use crate::error::DataError;
 use crate::readers::{self, NumpyArrays, ParquetFile};
 use crate::source::{Plan, Source};
@@ -17,20 +18,6 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-
-/// How to read a data set.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct JetOptions {
-    /// How rows are divided. Default: a directory by its files, a single file 60/20/20 by position.
-    pub split: Option<Split>,
-    /// What to do with jets without constituents. Default: an error.
-    pub empty: EmptyJets,
-    /// Name of the label column, where it is not a usual one.
-    pub label: Option<String>,
-    /// Seed of the subset that a `limit` picks. Default: 0.
-    pub seed: u64,
-}
 
 /// What was read, for provenance: it changes when a byte of the data does.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -60,7 +47,7 @@ const EXTENSIONS: [&str; 3] = ["h5", "hdf5", "parquet"];
 
 impl JetDataset {
     /// Opens a `.parquet`, `.h5`, `.npy` or `.npz` file, or a directory with `train`, `val` and `test` files (`.h5` or
-    /// `.parquet`). Reads headers only, unless the split needs a column.
+    /// `.parquet`). Reads headers only, unless the split or the choice of two classes needs a column.
     ///
     /// # Errors
     /// Files that are missing, damaged or without the columns of jets; a split that does not fit.
@@ -203,6 +190,14 @@ impl JetDataset {
         hint: String,
         options: &JetOptions,
     ) -> Self {
+        // The part of a row does not depend on which classes are chosen.
+        let parts = parts.map(|part| {
+            let chosen = |(file, rows): (usize, RowSet)| match &files[file].chosen {
+                Some(chosen) => (file, of_chosen(&rows, chosen)),
+                None => (file, rows),
+            };
+            part.into_iter().map(chosen).collect()
+        });
         let inner = Inner {
             name,
             files,
@@ -260,12 +255,14 @@ impl DataFile {
         first_row: u64,
         options: &JetOptions,
     ) -> Result<Self, DataError> {
-        let columns = JetColumns::find(&source.schema(), source.file(), options.label.as_deref())?;
+        let columns = JetColumns::find(&source.schema(), source.file(), options.labels()?)?;
+        let chosen = chosen_rows(source.as_ref(), &columns)?;
         Ok(Self {
             source,
             columns,
             first_row,
             path: path.map(Path::to_owned),
+            chosen: chosen.map(Into::into),
         })
     }
 }

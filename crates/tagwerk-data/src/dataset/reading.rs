@@ -49,16 +49,13 @@ impl Inner {
         let mut blocks = Vec::new();
         for (file, set) in rows {
             let data = &self.files[*file];
-            let names = data.columns.names();
             for natural in data.source.blocks() {
                 let ranges = set.ranges_within(&natural);
                 let count: u64 = ranges.iter().map(|range| range.end - range.start).sum();
                 if count == 0 {
                     continue;
                 }
-                let mut whole = data.source.decoded_bytes(&names, &natural) as f64 * data.columns.growth();
-                // The columns' estimate holds no row numbers and wider offsets.
-                whole += 17.0 * (natural.end - natural.start) as f64;
+                let whole = data.columns.jet_bytes(data.source.as_ref(), &natural);
                 let a_row = whole / (natural.end - natural.start) as f64;
                 let most = (most_bytes as f64 / a_row).max(1.0) as u64;
                 for ranges in cut(ranges, most.min(count)) {
@@ -119,7 +116,11 @@ impl Inner {
 fn reserve_rest(jets: &mut Jets, rows: u64) {
     let jets_left = (rows as usize).saturating_sub(jets.len());
     let rows_left = jets.constituents() / jets.len().max(1) * jets_left + jets.constituents() / 8;
-    for column in [&mut jets.e, &mut jets.px, &mut jets.py, &mut jets.pz] {
+    let particles = jets.columns.iter_mut().map(|column| &mut column.values);
+    for column in [&mut jets.e, &mut jets.px, &mut jets.py, &mut jets.pz]
+        .into_iter()
+        .chain(particles)
+    {
         column.reserve(rows_left);
     }
     jets.offsets.reserve(jets_left);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixtures::{file, gather, shared, whole};
+use crate::fixtures::{file, gather, jets, shared, whole, with_particles, write_jets};
 use crate::split::Split;
 use crate::{JetOptions, convert, inspect};
 use std::path::Path;
@@ -183,4 +183,179 @@ fn impossible_requests_are_refused() {
         JetDataset::open(&empty, &JetOptions::default()),
         Err(DataError::UnknownFormat { .. })
     ));
+}
+
+#[test]
+fn columns_that_are_asked_for_come_along_however_jets_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jets.parquet");
+    let wanted = with_particles(jets(30_000, 40, 3));
+    write_jets(&path, &wanted);
+    let plain = JetDataset::open(&path, &whole()).unwrap();
+    assert!(plain.load(Part::Train, None).unwrap().columns.is_empty());
+    let dataset = plain.with_columns(&["charge", "d0val"]).unwrap();
+    assert_eq!(dataset.load(Part::Train, None).unwrap(), wanted);
+    // The budget counts the columns too.
+    let estimate = dataset.decoded_bytes(Part::Train) as f64 / wanted.bytes() as f64;
+    assert!((0.98..1.1).contains(&estimate), "{estimate}");
+    let budget = 3 << 20;
+    assert!(wanted.bytes() > 4 * budget as usize);
+    for shuffle in [false, true] {
+        let options = StreamOptions {
+            budget_bytes: budget,
+            shuffle,
+            ..StreamOptions::default()
+        };
+        let mut stream = dataset.stream(Part::Train, options).unwrap();
+        let mut all = Jets::default();
+        for chunk in stream.by_ref() {
+            all.append(&chunk.unwrap());
+        }
+        assert!(stream.peak_bytes() as u64 <= budget, "{}", stream.peak_bytes());
+        let order: Vec<usize> = all.rows.iter().map(|&row| row as usize).collect();
+        assert_eq!(order.is_sorted(), !shuffle);
+        assert_eq!(all, wanted.select(&order));
+    }
+    let error = plain.with_columns(&["charge", "isMuon"]).unwrap_err().to_string();
+    assert!(
+        error.contains("jets.parquet") && error.contains("constituent_isMuon"),
+        "{error}"
+    );
+}
+
+/// A file of three classes in turn, in the layout of JetClass: row r is of class r mod 3.
+fn three_classes(path: &Path, rows: usize) -> Jets {
+    let jets = with_particles(jets(rows, 5, 4));
+    let canonical = crate::jets_to_record_batch(&jets).unwrap();
+    let mut columns: Vec<(String, arrow_array::ArrayRef)> = canonical.schema().fields()[2..]
+        .iter()
+        .zip(&canonical.columns()[2..])
+        .map(|(field, column)| (field.name().clone(), column.clone()))
+        .collect();
+    for (class, name) in ["label_QCD", "label_Hbb", "label_Tbqq"].into_iter().enumerate() {
+        let flags = arrow_array::Int32Array::from_iter_values((0..rows).map(|row| i32::from(row % 3 == class)));
+        columns.push((name.to_owned(), Arc::new(flags)));
+    }
+    let table = arrow_array::RecordBatch::try_from_iter(columns).unwrap();
+    let mut sink = crate::ParquetSink::create(path, table.schema(), Default::default()).unwrap();
+    sink.write(&table).unwrap();
+    sink.finish().unwrap();
+    jets
+}
+
+fn two_classes(signal: &str, background: &str) -> JetOptions {
+    JetOptions {
+        signal: Some(signal.into()),
+        background: Some(background.into()),
+        ..JetOptions::default()
+    }
+}
+
+#[test]
+fn two_classes_of_many_are_all_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("classes.parquet");
+    let all = three_classes(&path, 300);
+    let dataset = JetDataset::open(&path, &two_classes("label_Tbqq", "label_QCD")).unwrap();
+    assert_eq!(Part::ALL.map(|part| dataset.rows(part)), [120, 40, 40]);
+    let test = dataset
+        .with_columns(&["charge"])
+        .unwrap()
+        .load(Part::Test, None)
+        .unwrap();
+    let expected: Vec<u64> = (240..300).filter(|row| row % 3 != 1).collect();
+    assert_eq!(test.rows, expected);
+    let labels: Vec<u8> = expected.iter().map(|row| u8::from(row % 3 == 2)).collect();
+    assert_eq!(test.labels, labels);
+    let picked: Vec<usize> = expected.iter().map(|&row| row as usize).collect();
+    assert_eq!(test.column("charge"), all.select(&picked).column("charge"));
+    // A limit counts jets of the two classes.
+    assert_eq!(dataset.load(Part::Train, Some(50)).unwrap().len(), 50);
+    assert_eq!(
+        gather(dataset.stream(Part::Train, StreamOptions::default()).unwrap()).len(),
+        120
+    );
+    // Another pair of classes, or a split by a hash, moves no jet to another part.
+    let split = Split::Hash {
+        seed: 1,
+        train: 0.5,
+        validation: 0.25,
+        test: 0.25,
+    };
+    let of = |signal, background| {
+        let options = JetOptions {
+            split: Some(split.clone()),
+            ..two_classes(signal, background)
+        };
+        let dataset = JetDataset::open(&path, &options).unwrap();
+        Part::ALL.map(|part| dataset.load(part, None).unwrap().rows)
+    };
+    let (tops, higgs) = (of("label_Tbqq", "label_QCD"), of("label_Hbb", "label_QCD"));
+    for (top, higgs) in tops.iter().zip(&higgs) {
+        let background = |rows: &[u64]| rows.iter().copied().filter(|row| row % 3 == 0).collect::<Vec<_>>();
+        assert_eq!(background(top), background(higgs));
+    }
+    for (options, word) in [
+        (
+            JetOptions {
+                background: None,
+                ..two_classes("label_Tbqq", "label_QCD")
+            },
+            "with `background` beside it",
+        ),
+        (
+            JetOptions {
+                label: Some("label_Hbb".into()),
+                ..two_classes("label_Tbqq", "label_QCD")
+            },
+            "label = label_Hbb",
+        ),
+        (JetOptions::default(), "choose two of its classes"),
+    ] {
+        let error = JetDataset::open(&path, &options).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn converting_and_inspecting_keep_what_is_known_of_constituents() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, out) = (dir.path().join("classes.parquet"), dir.path().join("out.parquet"));
+    three_classes(&path, 90);
+    let source = crate::open(&path).unwrap();
+    let options = crate::ConvertOptions {
+        signal: Some("label_Hbb".into()),
+        background: Some("label_QCD".into()),
+        ..Default::default()
+    };
+    let done = convert(source.as_ref(), &out, &options, &mut |_| true).unwrap();
+    assert_eq!((done.jets, done.skipped_empty), (60, 0));
+    let read = |path: &Path, options| {
+        let options = JetOptions {
+            split: whole().split,
+            ..options
+        };
+        let dataset = JetDataset::open(path, &options)
+            .unwrap()
+            .with_columns(&["charge", "d0val"])
+            .unwrap();
+        dataset.load(Part::Train, None).unwrap()
+    };
+    let (before, mut after) = (
+        read(&path, two_classes("label_Hbb", "label_QCD")),
+        read(&out, JetOptions::default()),
+    );
+    after.rows.clone_from(&before.rows);
+    assert_eq!(after, before);
+    let summary = inspect(source.as_ref()).unwrap();
+    assert!(summary.problems.is_empty(), "{:?}", summary.problems);
+    let jets = summary.jets.unwrap();
+    assert_eq!(jets.particles, ["charge", "d0val"]);
+    let classes: Vec<(&str, u64)> = jets
+        .classes
+        .iter()
+        .map(|class| (class.column.as_str(), class.jets))
+        .collect();
+    assert_eq!(classes, [("label_QCD", 30), ("label_Hbb", 30), ("label_Tbqq", 30)]);
+    assert_eq!((jets.jets, jets.signal, jets.background), (90, 0, 0));
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::columns::JetColumns;
+use crate::columns::{JetColumns, Labels};
 use crate::fixtures::{jets, shared, write_jets};
 use crate::jets::Jets;
 use crate::source::Plan;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 /// All jets of a source, or its first error.
 fn all_jets(source: &dyn Source) -> Result<Jets, DataError> {
-    let columns = JetColumns::find(&source.schema(), source.file(), None)?;
+    let columns = JetColumns::find(&source.schema(), source.file(), Labels::Usual)?;
     let mut jets = Jets::default();
     let mut row = 0;
     for batch in source.read(&Plan::default().columns(&columns.names()))? {

@@ -78,5 +78,6 @@ pub fn reference_jets(count: usize) -> Jets {
         offsets,
         labels: vec![0; count],
         rows: (0..count as u64).collect(),
+        ..Jets::default()
     }
 }

@@ -4,14 +4,13 @@
 //! has `var_names`, `var_length` (constituents kept) and `var_infos`: a value becomes (x - `median`) * `norm_factor`,
 //! cut to [`lower_bound`, `upper_bound`]. Inputs that are taken as they are have the bounds -1e32 and 1e32.
 
-use super::FEATURES;
 use crate::error::{Result, ShareError, io};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-use tagwerk_physics::{KINEMATIC_FEATURES, PART_STANDARDIZATION, Standardization};
+use tagwerk_physics::{PARTICLE_FEATURES, PARTICLE_STANDARDIZATION, ParticleFeatures, Standardization};
 
 /// Largest preprocessing file.
 const MOST_BYTES: u64 = 1 << 20;
@@ -19,8 +18,8 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Bounds from here on cut nothing.
 const UNBOUND: f64 = 1e31;
 
-/// Names of weaver's data configurations for the columns of [`KINEMATIC_FEATURES`], in their order.
-const SPELLINGS: [&[&str]; FEATURES] = [
+/// Names of weaver's data configurations for the columns of [`PARTICLE_FEATURES`], in their order.
+const SPELLINGS: [&[&str]; PARTICLE_FEATURES.len()] = [
     &["part_pt_log", "part_logpt", "log_pt"],
     &["part_e_log", "part_loge", "log_e"],
     &["part_deta", "part_etarel", "delta_eta"],
@@ -28,6 +27,17 @@ const SPELLINGS: [&[&str]; FEATURES] = [
     &["part_logptrel", "log_pt_rel"],
     &["part_logerel", "log_e_rel"],
     &["part_deltaR", "part_dR", "delta_r"],
+    &["part_charge"],
+    &["part_isChargedHadron"],
+    &["part_isNeutralHadron"],
+    &["part_isPhoton"],
+    &["part_isElectron"],
+    &["part_isMuon"],
+    // Impact parameters as their tanh; `part_d0val` itself is no feature of the published weights.
+    &["part_d0"],
+    &["part_d0err"],
+    &["part_dz"],
+    &["part_dzerr"],
 ];
 
 /// Features of the published weights with 17 of them, in order; those with 13 lack the impact parameters, those with 7
@@ -114,19 +124,14 @@ impl Preprocess {
     /// What weaver publishes for weights on so many features with so many outputs: 128 constituents, (x - a) b of the
     /// Particle Transformer's constants. For another number of features their names are not known.
     pub(crate) fn published(features: usize, classes: usize) -> Self {
-        let plain = |name: &&&str| column(name).is_some();
-        let identity = |name: &&&str| !["part_d0", "part_d0err", "part_dz", "part_dzerr"].contains(name);
-        let names: Vec<&str> = match features {
-            7 => PUBLISHED.iter().filter(plain).copied().collect(),
-            13 => PUBLISHED.iter().filter(identity).copied().collect(),
-            17 => PUBLISHED.to_vec(),
-            _ => Vec::new(),
-        };
+        let known = ParticleFeatures::of_count(features).map_or(0, ParticleFeatures::count);
+        let read = |name: &&str| column(name).is_some_and(|c| c < known);
+        let names: Vec<&str> = PUBLISHED.into_iter().filter(read).collect();
         Self {
             sha256: None,
             scaling: names
                 .iter()
-                .map(|name| column(name).and_then(|c| PART_STANDARDIZATION[c]))
+                .map(|name| column(name).and_then(|c| PARTICLE_STANDARDIZATION[c]))
                 .collect(),
             features: names.into_iter().map(str::to_owned).collect(),
             max_constituents: 128,
@@ -226,36 +231,50 @@ impl Preprocess {
         })
     }
 
-    /// Place of each of Tagwerk's columns among the features; the names that are no column here, if there are any.
-    pub(crate) fn order(&self) -> std::result::Result<[usize; FEATURES], Vec<String>> {
-        let missing: Vec<String> = self
-            .features
-            .iter()
-            .filter(|name| column(name).is_none())
-            .cloned()
-            .collect();
-        let mut order = [0; FEATURES];
-        for (c, place) in order.iter_mut().enumerate() {
-            match self.features.iter().position(|name| column(name) == Some(c)) {
-                Some(at) => *place = at,
-                None => return Err(missing),
-            }
+    /// The set of features that these are, and the place of each of its columns among them; what is wrong, in words, if
+    /// they are no such set.
+    pub(crate) fn order(&self) -> std::result::Result<(ParticleFeatures, Vec<usize>), String> {
+        if self.features.is_empty() {
+            return Err("this number is none of them".to_owned());
         }
-        if missing.is_empty() && self.features.len() == FEATURES {
-            Ok(order)
-        } else {
-            Err(missing)
+        let unknown = self.features.iter().filter(|name| column(name).is_none());
+        let unknown: Vec<&str> = unknown.map(String::as_str).collect();
+        if !unknown.is_empty() {
+            return Err(format!("{} are none of them", unknown.join(", ")));
         }
+        let count = self.features.len();
+        let set =
+            ParticleFeatures::of_count(count).ok_or_else(|| format!("{count} features are none of these sets"))?;
+        let place = |c: usize| {
+            let at = self.features.iter().position(|name| column(name) == Some(c));
+            at.ok_or_else(|| format!("of the {count} of {}, {} is missing", set.name(), SPELLINGS[c][0]))
+        };
+        let order = (0..count).map(place).collect::<std::result::Result<_, _>>()?;
+        Ok((set, order))
     }
 
     /// Standardization by Tagwerk's names of the columns.
     pub(crate) fn standardization(&self) -> BTreeMap<String, Standardization> {
-        let named = self.features.iter().zip(&self.scaling);
-        named
-            .filter_map(|(name, scaling)| Some((KINEMATIC_FEATURES[column(name)?].to_owned(), (*scaling)?)))
-            .collect()
+        let named = self.features.iter().zip(&self.scaling).filter_map(|(name, scaling)| {
+            let c = column(name)?;
+            // What is not told is as published here, so that a column taken as it is has to be told where that is not.
+            let told = match (scaling, PARTICLE_STANDARDIZATION[c]) {
+                (None, Some(_)) if PARTICLE_FEATURES[c].ends_with("_err") => Some(AS_IT_IS),
+                (scaling, _) => *scaling,
+            };
+            Some((PARTICLE_FEATURES[c].to_owned(), told?))
+        });
+        named.collect()
     }
 }
+
+/// Changes nothing.
+const AS_IT_IS: Standardization = Standardization {
+    shift: 0.0,
+    scale: 1.0,
+    low: -UNBOUND as f32,
+    high: UNBOUND as f32,
+};
 
 /// The column that weaver calls by this name.
 fn column(name: &str) -> Option<usize> {
@@ -268,7 +287,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn infos(names: &[&str]) -> Value {
-        let info = |name: &&str| match column(name).and_then(|c| PART_STANDARDIZATION[c]) {
+        let info = |name: &&str| match column(name).and_then(|c| PARTICLE_STANDARDIZATION[c]) {
             Some(s) => json!({"median": s.shift, "norm_factor": s.scale, "replace_inf_value": 0,
                               "lower_bound": -5, "upper_bound": 5, "pad": 0}),
             None => json!({"median": 0, "norm_factor": 1, "replace_inf_value": 0,
@@ -301,21 +320,56 @@ mod tests {
         assert_eq!(read.max_constituents, assumed.max_constituents);
         assert_eq!(read.classes.unwrap(), ["jet_isTop", "jet_isQCD"]);
         // log pt, log E, the angles, relative pt and energy, distance: places in weaver's order.
-        assert_eq!(assumed.order().unwrap(), [0, 1, 5, 6, 2, 3, 4]);
+        assert_eq!(assumed.order().unwrap().1, [0, 1, 5, 6, 2, 3, 4]);
         assert_eq!(assumed.standardization().len(), 5);
     }
 
     #[test]
-    fn the_variants_with_particle_identities_name_what_jets_lack() {
-        for (features, first, last) in [(13, "part_charge", "part_isMuon"), (17, "part_charge", "part_dzerr")] {
-            let missing = Preprocess::published(features, 10).order().unwrap_err();
-            assert_eq!(missing.len(), features - 7);
-            assert_eq!(
-                (missing[0].as_str(), missing[missing.len() - 1].as_str()),
-                (first, last)
-            );
+    fn the_published_sets_are_ours_in_another_order() {
+        for (set, standardized) in [
+            (ParticleFeatures::Kin, 5),
+            (ParticleFeatures::KinPid, 5),
+            (ParticleFeatures::Full, 7),
+        ] {
+            let published = Preprocess::published(set.count(), 10);
+            let (found, mut order) = published.order().unwrap();
+            assert_eq!((found, published.standardization().len()), (set, standardized));
+            for (c, &at) in order.iter().enumerate() {
+                assert_eq!(
+                    published.scaling[at], PARTICLE_STANDARDIZATION[c],
+                    "{}",
+                    PARTICLE_FEATURES[c]
+                );
+            }
+            order.sort_unstable();
+            assert!(order.into_iter().eq(0..set.count()));
         }
         assert_eq!(Preprocess::published(17, 10).classes.unwrap()[8], "label_Tbqq");
+        // Angles stand last in weaver's order, third and fourth here.
+        assert_eq!(Preprocess::published(13, 10).order().unwrap().1[2..4], [11, 12]);
+    }
+
+    #[test]
+    fn features_that_are_no_set_say_which_one_is_wrong() {
+        let changed = |count: usize, change: fn(&mut Vec<String>)| {
+            let mut preprocess = Preprocess::published(count, 2);
+            change(&mut preprocess.features);
+            preprocess.order().unwrap_err()
+        };
+        assert!(changed(17, |names| names[11] = "part_d0val".into()).contains("part_d0val"));
+        assert!(changed(13, |names| names[10] = "part_d0err".into()).contains("part_isMuon"));
+        assert!(changed(13, |names| names[10] = "part_charge".into()).contains("part_isMuon"));
+        assert!(changed(13, |names| drop(names.pop())).contains("12 features"));
+    }
+
+    #[test]
+    fn an_error_that_is_taken_as_it_is_is_not_cut_as_published() {
+        let mut plain = Preprocess::published(17, 2);
+        plain.scaling[12] = None;
+        assert_eq!(plain.features[12], "part_d0err");
+        let told = plain.standardization();
+        assert_eq!((told["d0_err"], told["dz_err"].high), (AS_IT_IS, 1.0));
+        assert!(AS_IT_IS.is_sound());
     }
 
     #[test]

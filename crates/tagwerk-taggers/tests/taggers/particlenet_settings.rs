@@ -94,6 +94,135 @@ fn settings_that_are_off_are_in_no_configuration() {
     assert_eq!(keys, ["blocks", "dropout", "hidden", "max_constituents"]);
 }
 
+/// The jets with columns of their constituents; impact parameters and errors have tails.
+fn with_particles(jets: Jets, columns: &[&str]) -> Jets {
+    columns.iter().enumerate().fold(jets, |jets, (c, name)| {
+        let value = |r: usize| ((r * (c + 3)) % 7) as f32 * 0.4 - if name.ends_with("err") { 0.0 } else { 1.2 };
+        let values = (0..jets.constituents()).map(value).collect();
+        jets.with_column(name, values).unwrap()
+    })
+}
+
+#[test]
+fn features_widen_the_network_by_what_they_add() {
+    // Two of the first normalization a feature; 2 x 64 of the first edge layer and 64 of the shortcut. Of the
+    // Transformer four of two normalizations and 128 of the first embedding; that of JetClass has 2,143,486 parameters
+    // with the 8 x 129 of eight more classes (arXiv:2202.03772 and its public code).
+    for (tagger, features, parameters) in [
+        ("particlenet", "kin", 366_160),
+        ("particlenet", "kinpid", 366_160 + 6 * 194),
+        ("particlenet", "full", 366_160 + 10 * 194),
+        ("part", "kin", 2_141_134),
+        ("part", "kinpid", 2_141_134 + 6 * 132),
+        ("part", "full", 2_143_486 - 8 * 129),
+    ] {
+        let table = toml::from_str(&format!("features = '{features}'")).unwrap();
+        let tagger = registry::tagger(tagger, &table).unwrap();
+        tagger.check().unwrap();
+        assert_eq!(learner(tagger.as_ref(), 1).parameter_count(), parameters, "{features}");
+        let stored = tagger.settings().unwrap();
+        assert_eq!(stored.contains_key("features"), features != "kin");
+        let again = registry::tagger(tagger.name(), &stored).unwrap();
+        assert_eq!(again.view_key(), tagger.view_key());
+    }
+    let table = toml::from_str("features = 'all'").unwrap();
+    let error = registry::tagger("particlenet", &table).unwrap_err().to_string();
+    assert!(error.contains("kinpid") && error.contains("all"), "{error}");
+}
+
+#[test]
+fn scores_depend_on_every_feature_and_jets_without_them_are_refused() {
+    let plain = jets(Part::Train, 6);
+    for name in ["particlenet", "part"] {
+        for features in ["kinpid", "full"] {
+            let small = match name {
+                "particlenet" => SMALL,
+                _ => {
+                    "embed = [16]
+pairs = [8]
+heads = 2
+blocks = 1
+class_blocks = 1
+"
+                }
+            };
+            let table = toml::from_str(&format!(
+                "features = '{features}'
+{small}"
+            ))
+            .unwrap();
+            let tagger = registry::tagger(name, &table).unwrap();
+            let columns = tagger.jet_columns();
+            assert_eq!(columns.len(), if features == "full" { 10 } else { 6 });
+            let error = tagger.view(&plain).unwrap_err().to_string();
+            assert!(error.contains("`charge`") && error.contains(features), "{error}");
+            let complete = with_particles(plain.clone(), columns);
+            let score = |jets: &Jets| {
+                learner(tagger.as_ref(), 1)
+                    .score(&batch(tagger.as_ref(), jets))
+                    .unwrap()
+            };
+            let before = score(&complete);
+            assert!(before.iter().all(|score| score.is_finite()));
+            for column in columns {
+                let moved = complete.column(column).unwrap().iter().map(|v| 0.5 - v).collect();
+                let after = score(&complete.clone().with_column(column, moved).unwrap());
+                let change = before
+                    .iter()
+                    .zip(&after)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
+                assert!(change > 1e-6, "{name}, {features}: {column} changes nothing");
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_of_impact_parameters_are_cut_unless_told_otherwise() {
+    let columns = tagwerk_data::PARTICLE_COLUMNS;
+    let jets = with_particles(jets(Part::Train, 6), &columns);
+    let largest = |settings: &str| {
+        let table = toml::from_str(&format!(
+            "features = 'full'
+{settings}"
+        ))
+        .unwrap();
+        let tagger = registry::tagger("particlenet", &table).unwrap();
+        tagger.check().unwrap();
+        let tagwerk_physics::View::Jagged(view) = batch(tagger.as_ref(), &jets).view else {
+            panic!("constituents are jagged");
+        };
+        let of = |c: usize| view.rows.chunks(17).map(|row| row[c]).fold(0.0, f32::max);
+        [of(14), of(16)]
+    };
+    assert_eq!(largest(""), [1.0, 1.0]);
+    let wide = "[standardization.d0_err]
+shift = 0.0
+scale = 1.0
+low = 0.0
+high = 9.0
+";
+    assert_eq!(largest(wide), [2.4, 1.0]);
+    let table = toml::from_str(
+        "features = 'kinpid'
+[standardization.d0_err]
+shift = 0.0
+scale = 1.0
+",
+    )
+    .unwrap();
+    let error = registry::tagger("particlenet", &table)
+        .unwrap()
+        .check()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("standardization = d0_err") && error.contains("is_muon"),
+        "{error}"
+    );
+}
+
 #[test]
 fn the_gradient_with_fusion_and_zeros_agrees_with_finite_differences() {
     let tagger = tagger("zero_neighbors = true\nfusion = 7\n");

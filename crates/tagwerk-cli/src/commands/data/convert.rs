@@ -1,5 +1,6 @@
 //! `tagwerk data convert IN OUT`.
 
+use crate::arguments::ClassArguments;
 use crate::failure::Failure;
 use crate::format::grouped;
 use crate::output::replaceable;
@@ -13,11 +14,13 @@ use tagwerk_data::{ConvertOptions, Converted, DataError, EmptyJets, Packing};
 
 const EXAMPLES: &str = "\
 IN is a file of jets: Parquet, NumPy (.npy, .npz) or the reference top-tagging table (.h5). OUT is Parquet with the columns \
-label, row, constituent_e, constituent_px, constituent_py, constituent_pz (GeV), one list a jet, without padding. \
+label, row, constituent_e, constituent_px, constituent_py, constituent_pz (GeV), one list a jet, without padding; charge, \
+identity and impact parameters of the constituents (part_charge, part_d0val, ..) are kept. \
 OUT appears when it is complete.
 
-Example:
-  tagwerk data convert data/top-tagging/train.h5 data/top-tagging-parquet/train.parquet";
+Examples:
+  tagwerk data convert data/top-tagging/train.h5 data/top-tagging-parquet/train.parquet
+  tagwerk data convert jetclass.parquet tops.parquet --signal label_Tbqq --background label_QCD";
 
 /// What can be typed.
 #[derive(Debug, Args)]
@@ -38,6 +41,8 @@ pub struct Typed {
     /// Column with the labels, if it has no usual name
     #[arg(long, value_name = "NAME")]
     label_column: Option<String>,
+    #[command(flatten)]
+    classes: ClassArguments,
 }
 
 /// Compression.
@@ -82,6 +87,8 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             EmptyJets::Error
         },
         label: typed.label_column.clone(),
+        signal: typed.classes.signal.clone(),
+        background: typed.classes.background.clone(),
     };
     let (stop, rows) = (session.stoppable()?, source.row_count());
     let converted = {

@@ -5,7 +5,9 @@ use crate::format::{columns, grouped};
 use crate::session::Session;
 use clap::Args;
 use std::path::PathBuf;
-use tagwerk_data::{ArrayDataset, ArraySet, ArraySummary, ColumnSummary, EventSummary, FileSummary, JetSummary};
+use tagwerk_data::{
+    ArrayDataset, ArraySet, ArraySummary, ClassCount, ColumnSummary, EventSummary, FileSummary, JetSummary,
+};
 
 const EXAMPLES: &str = "\
 Reads the file once. Ends with exit code 1 if rows of a file of jets cannot be used, and says which.
@@ -145,12 +147,25 @@ fn row(column: &ColumnSummary) -> Vec<String> {
 
 fn describe_jets(jets: &JetSummary) -> String {
     let span = |[min, mean, max]: [f64; 3], unit: &str| format!("{min:.1} to {max:.1}{unit}, mean {mean:.1}{unit}");
+    let classes = match jets.classes.as_slice() {
+        [] => format!(
+            "{} signal, {} background",
+            grouped(jets.signal),
+            grouped(jets.background)
+        ),
+        classes => {
+            let one = |class: &ClassCount| format!("{} {}", grouped(class.jets), class.column);
+            classes.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
+    };
+    let particles = match jets.particles.join(", ") {
+        names if names.is_empty() => String::new(),
+        names => format!("  particles     {names}\n"),
+    };
     format!(
-        "jets: {} ({} signal, {} background, {} rows not usable, {} of them empty)\n  from          {}\n  \
+        "jets: {} ({classes}, {} rows not usable, {} of them empty)\n  from          {}\n{particles}  \
          constituents  {}\n  pT            {}\n  mass          {}\n",
         grouped(jets.jets),
-        grouped(jets.signal),
-        grouped(jets.background),
         grouped(jets.unusable),
         grouped(jets.empty),
         jets.layout,
