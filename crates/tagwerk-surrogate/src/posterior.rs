@@ -1,0 +1,1 @@
+//! Posteriors over the weights of a model: samplers and approximations that see a model as a loss and its gradient.
