@@ -16,6 +16,22 @@ pub enum SurrogateError {
         /// The range.
         wanted: &'static str,
     },
+    /// The model failed where the posterior asked for its loss.
+    #[error("the model gave no {what}: {source}")]
+    Target {
+        /// `losses` or `losses and gradient`.
+        what: &'static str,
+        /// What the model says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A number that everything after it depends on is infinite or not a number.
+    #[error("{what} is not finite {place}")]
+    NotFinite {
+        /// Which number.
+        what: &'static str,
+        /// Where, with the step or the row.
+        place: String,
+    },
     /// Values that do not fit together.
     #[error("{what}: {found} values where {expected} are needed")]
     Length {
