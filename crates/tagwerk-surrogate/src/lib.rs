@@ -36,7 +36,7 @@ mod conditions;
 mod config;
 mod ddpm;
 mod error;
-mod exact;
+pub mod exact;
 pub mod flow;
 mod normal;
 mod ode;
@@ -51,7 +51,7 @@ pub use conditions::{Condition, Conditions, DOMAIN_LEVELS};
 pub use config::{Optimizer, StepSchedule, SurrogateConfig, SurrogateTraining};
 pub use ddpm::{Ddpm, DdpmConfig, DdpmWeights, NoisyBatch};
 pub use error::SurrogateError;
-pub use exact::{Encoded, Interpolation, cdf, decode, efficiency, encode, quantiles, sample};
+pub use exact::{Encoded, Interpolation};
 pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, Pairs, Path, matching_loss, matching_losses};
 pub use normal::{normal_cdf, normal_quantile, normal_tail};
 pub use ode::{Adaptive, Fixed, Scheme, Solution, Solver, Times, Velocity, solve};
@@ -60,3 +60,34 @@ pub use table::{Columns, Table, TableConfig};
 pub use train::{Adam, SurrogateTrainer, TrainingSummary};
 pub use transform::{Clamped, ScoreKind, Transform};
 pub use velocity::{Conditioned, Entry, Folded, NetScratch, Real, VelocityConfig, VelocityNet};
+
+// Calibration, evaluation, sharing.
+mod archive;
+mod csv;
+mod datacard;
+mod domain;
+mod evaluation;
+mod golden;
+pub mod manifest;
+mod pack;
+mod recalibrated;
+mod rerun;
+mod score_model;
+mod score_table;
+pub mod synthetic;
+mod verify;
+
+pub use archive::{EXTENSION, LARGEST_ARCHIVE, LARGEST_CONTENT, MOST_MEMBERS};
+pub use domain::{
+    ConditionRange, Domain, DomainAnswer, DomainThreshold, FLAG_QUANTILE, NEIGHBOR, QUANTILES, RANGE_QUANTILES,
+    TREE_ROWS,
+};
+pub use evaluation::{EvaluationOptions, Shift, evaluate};
+pub use golden::FEWEST_GOLDEN;
+pub use pack::{PackOptions, Package, pack};
+pub use recalibrated::{KNOTS, Recalibrated, Recalibration, mixture_pit};
+pub use rerun::Rerun;
+pub use score_model::{BLOCK, ScoreModel, cdf, efficiency, log_density, sample, score_of_logit};
+pub use score_table::ScoreTable;
+pub use tagwerk_stats::SurrogateEvaluation;
+pub use verify::{Check, Verification, open_packed, verify};
