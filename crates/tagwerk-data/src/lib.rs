@@ -78,7 +78,7 @@ pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
 pub use jets::{ConstituentColumn, Jets};
 pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_schema_with, jets_to_record_batch};
 pub use prefetch::Prefetch;
-pub use readers::{NumpyArrays, NumpyMember, PandasTable, ParquetFile, open};
+pub use readers::{NumpyArrays, NumpyMember, PandasFrame, PandasTable, ParquetFile, open};
 pub use shuffle::{Window, Windows, permutation};
 pub use source::{Batches, Plan, Source, batch_bytes};
 pub use split::{Part, RowSet, Split, split_by_column, split_rows, subset};

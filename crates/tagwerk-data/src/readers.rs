@@ -1,11 +1,13 @@
 //! The file formats: one file each, all behind [`Source`].
 
 mod hdf5;
+mod hdf5_frame;
 mod hdf5_table;
 mod npy;
 mod parquet;
 
 pub(crate) use hdf5::Dense as DenseHdf5;
+pub use hdf5_frame::PandasFrame;
 pub use hdf5_table::PandasTable;
 pub use npy::{NumpyArrays, NumpyMember};
 pub use parquet::ParquetFile;
@@ -27,12 +29,15 @@ pub fn open(path: &Path) -> Result<Arc<dyn Source>, DataError> {
         .to_ascii_lowercase();
     Ok(match extension.as_str() {
         "parquet" | "parq" => Arc::new(ParquetFile::open(path)?),
-        "h5" | "hdf5" => Arc::new(PandasTable::open(path)?),
+        "h5" | "hdf5" => match PandasFrame::key(path)? {
+            Some(key) => Arc::new(PandasFrame::open(path, &key)?),
+            None => Arc::new(PandasTable::open(path)?),
+        },
         "npy" | "npz" => Arc::new(NumpyArrays::open(path)?),
         _ => {
             return Err(DataError::UnknownFormat {
                 file: path.display().to_string(),
-                known: ".parquet, .h5 (the reference top-tagging table), .npy, .npz",
+                known: ".parquet, .h5 (the reference top-tagging table, or a pandas frame), .npy, .npz",
             });
         }
     })

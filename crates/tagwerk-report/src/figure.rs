@@ -13,6 +13,7 @@ mod resolution;
 mod roc;
 mod scores;
 mod style;
+mod surrogate;
 mod training;
 
 pub use overview::rejection_overview;
@@ -22,6 +23,10 @@ pub use residuals::residual_figure;
 pub use resolution::resolution_figure;
 pub use roc::roc_figure;
 pub use scores::score_figure;
+pub use surrogate::{
+    calibration_figure, coverage_figure, epistemic_figure, pit_figure, shift_figure, single_jet_figure,
+    spectrum_figure, surrogate_roc_figure,
+};
 pub use training::training_figure;
 
 /// One figure.

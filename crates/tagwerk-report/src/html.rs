@@ -98,6 +98,14 @@ fn figure_id(figure: &Figure) -> &'static str {
         "pareto" => "pareto",
         "scores" => "scores",
         "training" => "training",
+        "calibration" => "calibration",
+        "pit" => "pit",
+        "coverage" => "coverage",
+        "surrogate_roc" => "surrogate_roc",
+        "spectra" => "spectra",
+        "epistemic" => "epistemic",
+        "shifts" => "shifts",
+        "single_jets" => "single_jets",
         _ => "rejection",
     }
 }

@@ -19,6 +19,9 @@
 //! [`write_regression_report`] does the same for predictions of a number: the table has resolution, bias and mean
 //! squared error, the figures are predicted against true values, residuals, and the resolution in bins of the target.
 //!
+//! [`write_surrogate_report`] does it for the evaluation of a surrogate: coverage, areas, efficiencies and detection as
+//! tables, calibration, PIT, spectra, epistemic spread and shifts as figures.
+//!
 //! # Why so
 //!
 //! A comparison is judged by its errors, so each rejection carries two (trainings, test sample), the published line
@@ -45,6 +48,7 @@ mod html;
 mod input;
 mod number;
 mod regression;
+mod surrogate;
 mod table;
 mod write;
 
@@ -52,8 +56,9 @@ pub use advice::{advice_lines, advice_text};
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
 pub use figure::{
-    Figure, pareto_figure, prediction_figure, rejection_overview, residual_figure, resolution_figure, roc_figure,
-    score_figure, training_figure,
+    Figure, calibration_figure, coverage_figure, epistemic_figure, pareto_figure, pit_figure, prediction_figure,
+    rejection_overview, residual_figure, resolution_figure, roc_figure, score_figure, shift_figure, single_jet_figure,
+    spectrum_figure, surrogate_roc_figure, training_figure,
 };
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
@@ -62,5 +67,6 @@ pub use regression::{
     POINTS, PredictionCurves, RegressionReportInput, TARGET_BINS, regression_csv, regression_latex,
     regression_markdown, regression_text, regression_trainings_csv, write_regression_report,
 };
+pub use surrogate::{SurrogateReportInput, surrogate_text, write_surrogate_report};
 pub use table::{footnotes, table_csv, table_latex, table_markdown, table_text, trainings_csv};
 pub use write::{Report, write_report};

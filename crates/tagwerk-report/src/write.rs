@@ -11,7 +11,7 @@ use crate::input::ReportInput;
 use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
 
 /// Names of all figures.
-const STEMS: [&str; 8] = [
+const STEMS: [&str; 16] = [
     "roc",
     "rejection",
     "pareto",
@@ -20,6 +20,14 @@ const STEMS: [&str; 8] = [
     "predictions",
     "residuals",
     "resolution",
+    "calibration",
+    "pit",
+    "coverage",
+    "surrogate_roc",
+    "spectra",
+    "epistemic",
+    "shifts",
+    "single_jets",
 ];
 
 /// One table in all its forms.

@@ -97,6 +97,46 @@ pub enum StatsError {
         /// The value found.
         value: f64,
     },
+    /// A number of a column lies outside its range.
+    #[error("{what} is {value} in row {row}: it must lie in {wanted}")]
+    Range {
+        /// What it is.
+        what: String,
+        /// Row, counted from 0.
+        row: usize,
+        /// The value found.
+        value: f64,
+        /// The range.
+        wanted: &'static str,
+    },
+    /// A setting outside its range.
+    #[error("{what} is {value}: it must be {wanted}")]
+    Setting {
+        /// Name of the setting.
+        what: &'static str,
+        /// The value given.
+        value: f64,
+        /// The range.
+        wanted: &'static str,
+    },
+    /// Fewer values than the statistic needs.
+    #[error("{what}: {found} values, at least {needed} are needed")]
+    TooFew {
+        /// What was counted.
+        what: String,
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// A column of one value only, which has no width to measure distances in.
+    #[error("column {column} is {value} in every row: leave it out")]
+    Constant {
+        /// Column, counted from 0.
+        column: usize,
+        /// Its value.
+        value: f64,
+    },
 }
 
 /// Result of this crate.

@@ -21,6 +21,11 @@
 //! Predictions of a real number become a [`RegressionEvaluation`] or a [`RegressionTable`]: mean squared error, bias,
 //! resolution.
 //!
+//! A predictive distribution (a surrogate's, say) is judged by its probability integral transforms: [`pit_histogram`],
+//! [`central_coverage`], [`calibration_curve`], [`RankHistogram`], [`crps_of_samples`]; corrected by
+//! [`PitRecalibration`] and [`IntervalCorrection`]; its ignorance is told by [`epistemic_spread`] and
+//! [`class_entropy`], and rows unlike those it has learned from by [`Mahalanobis`] and [`Neighbors`].
+//!
 //! # Why so
 //!
 //! **Two errors, never one.** The spread over trainings says what another training would give; the test-sample error
@@ -48,25 +53,36 @@
 mod accuracy;
 mod advice;
 mod bootstrap;
+mod calibration;
+mod checks;
+mod class_entropy;
 mod column;
 mod combination;
 mod delong;
+mod distribution;
 mod ensemble;
+mod epistemic;
 mod error;
 mod evaluation;
+mod jensen_shannon;
 mod landscape;
+mod out_of_domain;
 mod pareto;
+mod proportion;
 mod published;
+mod quantile_bins;
 mod ranked;
 mod regression;
 mod regression_table;
 mod rejection;
 mod roc;
+mod sample_mean;
 mod scan;
 mod score;
 mod scoring_time;
 mod spread;
 mod stream;
+mod surrogate_evaluation;
 mod truth;
 mod working_point;
 
@@ -75,17 +91,29 @@ pub use bootstrap::{
     BootstrapErrors, BootstrapEstimate, BootstrapOptions, PairedBootstrap, PairedDifference, bootstrap,
     paired_bootstrap,
 };
+pub use calibration::{
+    CalibrationCurve, CoverageBin, IntervalCorrection, LikelihoodSummary, PitHistogram, PitRecalibration,
+    RankHistogram, calibration_curve, calibration_of_samples, central_coverage, class_coverage, coverage_in_bins,
+    crps_of_quantiles, crps_of_samples, likelihood_summary, mean_crps, pit_histogram, rank_of, sample_quantile,
+};
+pub use class_entropy::{ClassEntropy, class_entropy};
 pub use column::RejectionColumn;
 pub use combination::EnsembleRule;
 pub use delong::{AucComparison, AucEstimate, delong, delong_pair};
+pub use distribution::{chi_square_tail, kolmogorov_tail, normal_cdf, normal_quantile};
 pub use ensemble::{ENSEMBLE_POINT, Ensembles, ensembles};
+pub use epistemic::{EpistemicSpread, SPREAD_BINS, epistemic_spread};
 pub use error::{Result, StatsError};
 pub use evaluation::{Evaluation, RepeatedEvaluation, evaluate, evaluate_repeated, working_point_key};
+pub use jensen_shannon::{JsDistance, jensen_shannon, js_over_members};
 pub use landscape::{
     Comparison, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TaggerResult, TrainingInput, TrainingResult,
 };
+pub use out_of_domain::{Flagged, Mahalanobis, Neighbors, OutOfDomain, out_of_domain, threshold};
 pub use pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
+pub use proportion::Proportion;
 pub use published::{Published, PublishedValue};
+pub use quantile_bins::{QuantileBin, quantile_bins};
 pub use regression::{
     RegressionBin, RegressionEvaluation, ResolutionDifference, evaluate_regression, regression_bins,
     resolution_difference,
@@ -96,8 +124,14 @@ pub use regression_table::{
 };
 pub use rejection::{Rejection, limit_of_none, rejection_test_error};
 pub use roc::{Roc, RocCurve};
+pub use sample_mean::SampleMean;
 pub use score::Score;
 pub use scoring_time::ScoringTime;
 pub use spread::{MINIMUM_FOR_CUT, TrainingSpread, training_spread};
+pub use surrogate_evaluation::{
+    AucDetail, AucInBin, AucPair, Conformal, EfficiencyPoint, Epistemic, EpistemicProfile, JsDetail, LevelsInBin, Ood,
+    OverJets, Passing, PassingInBin, PointEstimate, ProfileBin, RocBand, ShiftCurve, ShiftPoint, SingleJet,
+    SpectrumBand, SurrogateEvaluation,
+};
 pub use truth::Truth;
 pub use working_point::WorkingPoints;

@@ -34,6 +34,9 @@ pub struct EpochMetrics {
     /// Of a regression: population standard deviation of prediction - target over the validation events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_resolution: Option<f64>,
+    /// Of a density: mean negative log-likelihood of validation rows, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_nll: Option<f64>,
     /// Background rejections of the validation jets by key `val_rejection_N`, N the signal efficiency in percent;
     /// absent (`null`) when no background passes, so that the rejection is not bounded.
     #[serde(flatten)]
@@ -58,6 +61,7 @@ impl EpochMetrics {
             Metric::ValAuc => self.val_auc.unwrap_or(f64::NAN),
             Metric::ValAccuracy => self.val_accuracy.unwrap_or(f64::NAN),
             Metric::ValResolution => self.val_resolution.unwrap_or(f64::NAN),
+            Metric::ValNll => self.val_nll.unwrap_or(f64::NAN),
             Metric::ValRejection(_) => match self.val_rejection.get(&metric.to_string()) {
                 Some(figure) => figure.unwrap_or(f64::INFINITY),
                 None => f64::NAN,
@@ -182,6 +186,7 @@ mod tests {
             val_accuracy: Some(0.8),
             val_bias: None,
             val_resolution: None,
+            val_nll: None,
             val_rejection: BTreeMap::from([
                 ("val_rejection_30".to_owned(), None),
                 ("val_rejection_50".to_owned(), Some(7.0)),

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use tagwerk_data::Task;
 
 /// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy` or `val_rejection_30` (background rejection at
-/// 30 % signal efficiency; any whole percentage from 1 to 99); of a regression `val_loss` or `val_resolution`.
+/// 30 % signal efficiency; any whole percentage from 1 to 99); of a regression `val_loss` or `val_resolution`; of a
+/// density `val_loss` or `val_nll`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Metric {
@@ -20,6 +21,8 @@ pub enum Metric {
     ValRejection(u8),
     /// Resolution of a regression on the validation events, less is better.
     ValResolution,
+    /// Mean negative log-likelihood of the validation rows, of a density; less is better.
+    ValNll,
 }
 
 impl Metric {
@@ -32,7 +35,7 @@ impl Metric {
             return true;
         }
         match self {
-            Self::ValLoss | Self::ValResolution => new < old - margin,
+            Self::ValLoss | Self::ValResolution | Self::ValNll => new < old - margin,
             _ => new > old + margin,
         }
     }
@@ -42,6 +45,8 @@ impl Metric {
         match self {
             Self::ValLoss => true,
             Self::ValResolution => task == Task::Regression,
+            // Of densities, which are neither.
+            Self::ValNll => false,
             Self::ValAuc | Self::ValAccuracy | Self::ValRejection(_) => task == Task::Classification,
         }
     }
@@ -63,6 +68,7 @@ impl fmt::Display for Metric {
             Self::ValAccuracy => f.write_str("val_accuracy"),
             Self::ValRejection(percent) => write!(f, "val_rejection_{percent}"),
             Self::ValResolution => f.write_str("val_resolution"),
+            Self::ValNll => f.write_str("val_nll"),
         }
     }
 }
@@ -76,6 +82,7 @@ impl FromStr for Metric {
             "val_auc" => return Ok(Self::ValAuc),
             "val_accuracy" => return Ok(Self::ValAccuracy),
             "val_resolution" => return Ok(Self::ValResolution),
+            "val_nll" => return Ok(Self::ValNll),
             _ => {}
         }
         let percent = text.strip_prefix("val_rejection_").and_then(|p| p.parse().ok());

@@ -318,7 +318,29 @@ impl RunFolder {
         journal::append(&self.log_path(), event)
     }
 
-    pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
+    /// Adds the figures of one epoch to `metrics.jsonl`, for loops other than this crate's.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn append_metrics(&self, metrics: &EpochMetrics) -> Result<()> {
+        journal::append(&self.metrics_path(), metrics)
+    }
+
+    /// Leaves the figures of the first `epochs` epochs and no torn line in either journal: what a loop does that goes on
+    /// from a checkpoint.
+    ///
+    /// # Errors
+    /// When there are fewer epochs; when the disk refuses.
+    pub fn take_up_journals(&self, epochs: u64) -> Result<()> {
+        journal::cut_torn_line(&self.log_path())?;
+        journal::cut(&self.metrics_path(), epochs)
+    }
+
+    /// Writes `status.json`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_status(&self, status: &Status) -> Result<()> {
         write_json(&self.path.join("status.json"), status)
     }
 

@@ -224,6 +224,7 @@ impl<'a> Session<'_, 'a> {
             val_accuracy: figures.accuracy,
             val_bias: figures.bias,
             val_resolution: figures.resolution,
+            val_nll: None,
             val_rejection: figures.rejection,
             learning_rate: p.learning_rate,
             seconds: p.epoch_seconds,

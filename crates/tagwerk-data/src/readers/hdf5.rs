@@ -38,6 +38,8 @@ impl H5Type for Record {
 pub(super) enum Kind {
     /// 4-byte floats.
     F32,
+    /// 8-byte floats.
+    F64,
     /// 8-byte signed integers.
     I64,
     /// Anything else.
@@ -60,7 +62,7 @@ pub(super) struct Member {
 pub(super) struct Table {
     file: String,
     path: PathBuf,
-    dataset: &'static str,
+    dataset: String,
     pub(super) rows: u64,
     pub(super) chunk: u64,
     pub(super) record: usize,
@@ -71,7 +73,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Opens `dataset` of the file at `path`.
-    pub(super) fn open(path: &Path, dataset: &'static str) -> Result<Self, DataError> {
+    pub(super) fn open(path: &Path, dataset: &str) -> Result<Self, DataError> {
         let file = path.display().to_string();
         check_length(path, &file)?;
         let (handle, set) = guard(&file, || {
@@ -108,7 +110,7 @@ impl Table {
         Ok(Self {
             file: file.clone(),
             path: path.to_owned(),
-            dataset,
+            dataset: dataset.to_owned(),
             rows: rows as u64,
             chunk,
             record: *size as usize,
@@ -136,6 +138,11 @@ impl Table {
         self.with_dataset(|set| set.read_slice_into(out, &[rows.start as usize], &[count]))
     }
 
+    /// All records, as they lie in the file, whatever their length.
+    pub(super) fn read_all(&self) -> Result<Vec<u8>, DataError> {
+        self.with_dataset(|set| set.read_raw_bytes())
+    }
+
     fn with_dataset<T>(&self, action: impl FnOnce(&H5Dataset) -> rust_hdf5::Result<T>) -> Result<T, DataError> {
         let idle = self.handles.lock().map(|mut handles| handles.pop()).unwrap_or_default();
         let (result, handle) = guard(&self.file, || {
@@ -143,7 +150,7 @@ impl Table {
                 Some(handle) => handle,
                 None => open_handle(&self.path)?,
             };
-            let set = handle.dataset(self.dataset)?;
+            let set = handle.dataset(&self.dataset)?;
             Ok((action(&set)?, handle))
         })?;
         if let Ok(mut handles) = self.handles.lock() {
@@ -158,7 +165,7 @@ impl Table {
 pub(crate) struct Dense {
     file: String,
     path: PathBuf,
-    dataset: &'static str,
+    dataset: String,
     /// First axis.
     pub(crate) rows: u64,
     /// The other axes.
@@ -170,7 +177,7 @@ impl Dense {
     ///
     /// # Errors
     /// A file that is no HDF5 or has no such data set; a shape whose values no memory holds.
-    pub(crate) fn open(path: &Path, dataset: &'static str) -> Result<Self, DataError> {
+    pub(crate) fn open(path: &Path, dataset: &str) -> Result<Self, DataError> {
         /// No compression does better than a thousand; a damaged shape would ask for more memory than there is.
         const MOST_VALUES_A_BYTE: u64 = 1024;
         let file = path.display().to_string();
@@ -187,7 +194,7 @@ impl Dense {
         Ok(Self {
             file,
             path: path.to_owned(),
-            dataset,
+            dataset: dataset.to_owned(),
             rows: rows as u64,
             shape: rest.to_vec(),
         })
@@ -198,15 +205,10 @@ impl Dense {
     /// # Errors
     /// Damaged data; values that are neither f64 nor f32.
     pub(crate) fn read(&self, rows: Range<u64>) -> Result<Vec<f64>, DataError> {
-        let starts: Vec<usize> = std::iter::once(rows.start as usize)
-            .chain(self.shape.iter().map(|_| 0))
-            .collect();
-        let counts: Vec<usize> = std::iter::once((rows.end - rows.start) as usize)
-            .chain(self.shape.iter().copied())
-            .collect();
+        let (starts, counts) = self.selection(rows);
         guard(&self.file, || {
             let handle = open_handle(&self.path)?;
-            let set = handle.dataset(self.dataset)?;
+            let set = handle.dataset(&self.dataset)?;
             match set.datatype()? {
                 DatatypeMessage::FloatingPoint { size: 4, .. } => Ok(set
                     .read_slice::<f32>(&starts, &counts)?
@@ -217,6 +219,57 @@ impl Dense {
             }
         })
     }
+
+    /// The same for numbers of any kind, integers too.
+    ///
+    /// # Errors
+    /// Damaged data; values that are no numbers.
+    pub(super) fn read_numbers(&self, rows: Range<u64>) -> Result<Vec<f64>, DataError> {
+        let (starts, counts) = self.selection(rows);
+        guard(&self.file, || {
+            let handle = open_handle(&self.path)?;
+            let set = handle.dataset(&self.dataset)?;
+            match set.datatype()? {
+                DatatypeMessage::FixedPoint { .. } => {
+                    let whole = set.read_numeric_slice_as::<i64>(&starts, &counts)?;
+                    Ok(whole.into_iter().map(|v| v as f64).collect())
+                }
+                _ => set.read_numeric_slice_as::<f64>(&starts, &counts),
+            }
+        })
+    }
+
+    /// Whether the values are 4-byte floats.
+    pub(super) fn is_single(&self) -> Result<bool, DataError> {
+        guard(&self.file, || {
+            let kind = open_handle(&self.path)?.dataset(&self.dataset)?.datatype()?;
+            Ok(matches!(kind, DatatypeMessage::FloatingPoint { size: 4, .. }))
+        })
+    }
+
+    /// Start and count along each axis.
+    fn selection(&self, rows: Range<u64>) -> (Vec<usize>, Vec<usize>) {
+        let starts = std::iter::once(rows.start as usize).chain(self.shape.iter().map(|_| 0));
+        let counts = std::iter::once((rows.end - rows.start) as usize).chain(self.shape.iter().copied());
+        (starts.collect(), counts.collect())
+    }
+}
+
+/// Names of all data sets of a file, without the leading slash.
+pub(super) fn dataset_names(path: &Path) -> Result<Vec<String>, DataError> {
+    let file = path.display().to_string();
+    check_length(path, &file)?;
+    let names = guard(&file, || Ok(open_handle(path)?.dataset_names()))?;
+    Ok(names
+        .iter()
+        .map(|name| name.trim_start_matches('/').to_owned())
+        .collect())
+}
+
+/// The strings of a data set.
+pub(super) fn strings(path: &Path, dataset: &str) -> Result<Vec<String>, DataError> {
+    let file = path.display().to_string();
+    guard(&file, || open_handle(path)?.dataset(dataset)?.read_strings_lossy())
 }
 
 fn open_handle(path: &Path) -> rust_hdf5::Result<H5File> {
@@ -238,6 +291,11 @@ fn member(name: &str, offset: usize, datatype: &DatatypeMessage) -> Member {
             byte_order: ByteOrder::LittleEndian,
             ..
         } => Kind::F32,
+        DatatypeMessage::FloatingPoint {
+            size: 8,
+            byte_order: ByteOrder::LittleEndian,
+            ..
+        } => Kind::F64,
         DatatypeMessage::FixedPoint {
             size: 8,
             byte_order: ByteOrder::LittleEndian,

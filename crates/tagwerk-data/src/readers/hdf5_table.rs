@@ -76,7 +76,7 @@ fn field(file: &str, member: &Member) -> Result<Field, DataError> {
     let width = match member.kind {
         Kind::F32 => 4,
         Kind::I64 => 8,
-        Kind::Other => 0,
+        Kind::F64 | Kind::Other => 0,
     };
     let inside = member
         .count

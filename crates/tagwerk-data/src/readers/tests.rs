@@ -305,3 +305,113 @@ fn other_hdf5_files_say_what_they_hold() {
         "{message}"
     );
 }
+
+/// The shared frame was written by pandas; the numbers are h5py's:
+/// `f["df/block0_values"][:, i].astype("f8").sum()` for columns 0, 3, 7, and the first and last row.
+#[test]
+fn a_pandas_frame_keeps_the_contract_and_has_the_numbers_of_another_reader() {
+    let Some(path) = shared("formats/pandas_fixed_df.h5") else {
+        return;
+    };
+    assert_eq!(PandasFrame::key(&path).unwrap().as_deref(), Some("df"));
+    let source = open(&path).unwrap();
+    check(source.as_ref());
+    assert_eq!((source.format(), source.row_count()), ("HDF5 (pandas frame)", 3000));
+    let schema = source.schema();
+    let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    assert_eq!(
+        (names.len(), names[0], names[17]),
+        (18, "jet_p_top_ParT_full", "aux_truth_match")
+    );
+    let plan = Plan::default().columns(&["jet_p_top_ParT_full", "jet_pt", "jet_nparticles"]);
+    let mut columns = [const { Vec::new() }; 3];
+    for batch in source.read(&plan).unwrap() {
+        let batch = batch.unwrap();
+        for (column, array) in columns.iter_mut().zip(batch.columns()) {
+            use arrow_array::cast::AsArray;
+            column.extend(
+                array
+                    .as_primitive::<arrow_array::types::Float32Type>()
+                    .values()
+                    .iter()
+                    .map(|&v| f64::from(v)),
+            );
+        }
+    }
+    let sums = [1516.1120384465903, -4.197001680207904, -48.22651834395947];
+    for (column, sum) in columns.iter().zip(sums) {
+        assert!((column.iter().sum::<f64>() - sum).abs() < 1e-9);
+    }
+    assert_eq!(
+        (columns[0][0], columns[1][2999]),
+        (0.30961254239082336, 0.7262890338897705)
+    );
+}
+
+#[test]
+fn a_damaged_pandas_frame_is_an_error_that_names_the_file() {
+    let Some(path) = shared("formats/pandas_fixed_df.h5") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let cut = dir.path().join("cut.h5");
+    std::fs::write(&cut, &good[..good.len() - 1000]).unwrap();
+    assert!(open(&cut).err().unwrap().to_string().contains("cut.h5"));
+    let hurt = dir.path().join("hurt.h5");
+    for at in (600..good.len().min(20_000)).step_by(397) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0xff;
+        std::fs::write(&hurt, bytes).unwrap();
+        // Whatever it is taken for: an error or other numbers, never a panic.
+        if let Ok(source) = open(&hurt) {
+            source
+                .read(&Plan::default())
+                .map(|batches| batches.take(1000).for_each(drop))
+                .ok();
+        }
+    }
+}
+
+/// Both formats of pandas, from tests/reference/data_pandas_frames.py, which has the formulas of the columns.
+#[test]
+fn frames_of_both_formats_keep_the_contract_and_have_the_columns_of_the_script() {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float32Type, Float64Type};
+    for format in ["fixed", "table"] {
+        let name = format!("../../tests/reference/data/frame_{format}.h5");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let source = open(&path).unwrap();
+        check(source.as_ref());
+        let names = ["n", "score", "label", "pt", "eta"];
+        let batches: Vec<_> = source
+            .read(&Plan::default().columns(&names))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let mut row = 0;
+        for batch in &batches {
+            for at in 0..batch.num_rows() {
+                let wide = |column: usize| batch.column(column).as_primitive::<Float64Type>().value(at);
+                let narrow = |column: usize| batch.column(column).as_primitive::<Float32Type>().value(at);
+                let i = f64::from(row);
+                assert_eq!(
+                    (wide(0), wide(2), wide(3)),
+                    (20.0 + i, f64::from(row % 2), 500.25 + i),
+                    "{format}"
+                );
+                assert_eq!(
+                    (narrow(1), narrow(4)),
+                    (row as f32 / 64.0, -(row as f32) / 16.0),
+                    "{format}"
+                );
+                row += 1;
+            }
+        }
+        assert_eq!(row, 50);
+        let listed: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
+        if format == "fixed" {
+            assert_eq!(listed, ["score", "label", "pt", "eta", "n"]);
+        }
+    }
+}
