@@ -15,7 +15,7 @@ use std::time::Instant;
 use tagwerk_data::random;
 use tagwerk_surrogate::{
     Adam, Adaptive, ExactLikelihood, Examples, Fixed, FlowConfig, Interpolation, Optimizer, Scheme, Solver,
-    VelocityConfig, VelocityNet, cdf, decode, matching_loss, sample,
+    VelocityConfig, VelocityNet, exact, matching_loss,
 };
 
 const CONDITIONS: usize = 6;
@@ -71,7 +71,7 @@ fn main() {
             scheme: Scheme::Rk4,
             steps: 10,
         });
-        let seconds = median(7, || drop(decode(&velocity, &solver, &jets, &z).unwrap()));
+        let seconds = median(7, || drop(exact::decode(&velocity, &solver, &jets, &z).unwrap()));
         seconds / (rows * 40) as f64
     };
     let row = one.install(|| evaluate(4800));
@@ -158,7 +158,7 @@ fn main() {
     let interpolated = |solver: &Solver| {
         let mut x = Vec::new();
         let seconds = median(3, || {
-            x = sample(&velocity, solver, &Interpolation::default(), &of, &z).unwrap()
+            x = exact::sample(&velocity, solver, &Interpolation::default(), &of, &z).unwrap()
         });
         (seconds, x)
     };
@@ -180,7 +180,7 @@ fn main() {
         .collect();
     let mut solved = Vec::new();
     let seconds = median(1, || {
-        solved = decode(&velocity, &adaptive, &each, &z[..few * draws]).unwrap()
+        solved = exact::decode(&velocity, &adaptive, &each, &z[..few * draws]).unwrap()
     });
     println!(" 1,000 jets x 1,000 samples, each solved, adaptive:  {seconds:8.2} s");
     let worst = solved
@@ -191,7 +191,7 @@ fn main() {
     let mean = solved.iter().zip(&samples).map(|(a, b)| (a - b).abs()).sum::<f64>() / solved.len() as f64;
     println!("  interpolation is off by at most {worst:.1e}, on the mean by {mean:.1e} in x (a twentieth of a logit)");
     let x: Vec<f64> = truth.iter().map(|&v| f64::from(v)).collect();
-    let seconds = median(5, || drop(cdf(&velocity, &adaptive, &of, &x).unwrap()));
+    let seconds = median(5, || drop(exact::cdf(&velocity, &adaptive, &of, &x).unwrap()));
     println!(
         "10,000 exact distribution functions, adaptive:       {:8.1} ms",
         seconds * 1e3

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tagwerk_surrogate::{
     Adaptive, ExactLikelihood, Examples, Fixed, FlowConfig, Interpolation, Scheme, Solver, VelocityConfig, VelocityNet,
-    decode, encode, matching_loss, sample,
+    exact, matching_loss,
 };
 
 fn net(width: usize, blocks: usize, conditions: usize) -> VelocityNet {
@@ -66,9 +66,9 @@ proptest! {
         let z: Vec<f64> = (0..200).map(|i| f64::from(i) * 0.04 - 4.0).collect();
         let jets = vec![0; z.len()];
         let solver = Solver::Adaptive(Adaptive { absolute: 1e-7, relative: 1e-7, ..Adaptive::default() });
-        let x = decode(&velocity, &solver, &jets, &z).unwrap();
+        let x = exact::decode(&velocity, &solver, &jets, &z).unwrap();
         prop_assert!(x.windows(2).all(|w| w[0] < w[1]));
-        let back = encode(&velocity, &solver, &jets, &x).unwrap();
+        let back = exact::encode(&velocity, &solver, &jets, &x).unwrap();
         for (z, b) in z.iter().zip(&back.z) {
             prop_assert!((z - b).abs() < 2e-4, "{z} {b}");
         }
@@ -155,7 +155,7 @@ fn threads_change_no_bit_of_losses_gradients_and_samples() {
         let velocity = folded.condition(&c[..200]).unwrap();
         let jets: Vec<u32> = (0..100).collect();
         let z: Vec<f64> = (0..100 * 80).map(|i| 2.0 * f64::from(i).sin()).collect();
-        let samples = sample(&velocity, &Solver::default(), &Interpolation::default(), &jets, &z).unwrap();
+        let samples = exact::sample(&velocity, &Solver::default(), &Interpolation::default(), &jets, &z).unwrap();
         (pairs, loss.to_bits(), nll.to_bits(), gradient, samples)
     };
     let in_threads = |n| {

@@ -5,9 +5,10 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tagwerk_surrogate::exact;
 use tagwerk_surrogate::{
     ExactLikelihood, Examples, Fixed, Pairs, Real, Scheme, Solver, Times, Velocity, VelocityConfig, VelocityNet,
-    encode, matching_loss,
+    matching_loss,
 };
 
 #[derive(Deserialize)]
@@ -138,7 +139,7 @@ fn in_precision<T: Real>(tolerance: f64) {
                 scheme: likelihood.scheme,
                 steps: likelihood.steps,
             };
-            let found = encode(&conditioned, &Solver::Fixed(steps), &jets, &case.x).unwrap();
+            let found = exact::encode(&conditioned, &Solver::Fixed(steps), &jets, &case.x).unwrap();
             let log_prob = off(&found.log_prob, &likelihood.log_prob);
             assert!(log_prob < tolerance, "{name} {steps:?}: {log_prob}");
             let Some(expected) = &likelihood.nll_gradient else {
