@@ -252,7 +252,7 @@ impl<'a> SurrogateTrainer<'a> {
             });
             let every = &training.checkpoint;
             let by_time = every.every_seconds > 0.0 && now - last_saved >= every.every_seconds;
-            if by_time || (every.every_steps > 0 && p.step % every.every_steps == 0) {
+            if by_time || (every.every_steps > 0 && p.step.is_multiple_of(every.every_steps)) {
                 self.save(fixed, state)?;
                 last_saved = now;
             }

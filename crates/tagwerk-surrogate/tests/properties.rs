@@ -60,8 +60,8 @@ proptest! {
     #[test]
     fn the_flow_increases_and_encoding_undoes_decoding(seed in 0u64..1000) {
         let net = net(16, 3, 2);
-        let theta: Vec<f32> = net.init(seed).iter().map(|w| 1.5 * w).collect();
-        let folded = net.fold(&theta).unwrap();
+        // In double precision: some flows squeeze x so much that the digits of f32 do not lead back.
+        let folded = net.fold(&weights(&net, seed)).unwrap();
         let velocity = folded.condition(&[0.3, -1.0]).unwrap();
         let z: Vec<f64> = (0..200).map(|i| f64::from(i) * 0.04 - 4.0).collect();
         let jets = vec![0; z.len()];

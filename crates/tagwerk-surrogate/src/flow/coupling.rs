@@ -47,7 +47,7 @@ impl Coupling {
             return;
         };
         let mut rows: Vec<usize> = (0..x.len()).collect();
-        let mut open = vec![0..rows.len()];
+        let mut open = Vec::from([0..rows.len()]);
         while let Some(range) = open.pop() {
             let members = &mut rows[range.clone()];
             let widest = (0..conditions)

@@ -147,9 +147,9 @@ impl Adaptive {
             times.truncate(n);
             for stage in 1..7 {
                 let (before, rest) = active.k.split_at_mut(stage);
-                for row in 0..n {
+                for (row, time) in times.iter_mut().enumerate() {
                     let h = active.step[row];
-                    times[row] = active.time[row] + C[stage] * h;
+                    *time = active.time[row] + C[stage] * h;
                     for i in row * d..(row + 1) * d {
                         let sum: f64 = A[stage].iter().zip(&*before).map(|(a, k)| a * k[i]).sum();
                         at[i] = active.x[i] + h * sum;
@@ -208,10 +208,10 @@ impl Adaptive {
                 (0.9 * ratio.powf(-0.2)).clamp(0.1, 10.0)
             };
             if ratio < 1.0 {
-                for i in row * d..(row + 1) * d {
-                    active.x[i] = at[i];
-                    active.k[0][i] = active.k[6][i];
-                }
+                let values = row * d..(row + 1) * d;
+                active.x[values.clone()].copy_from_slice(&at[values.clone()]);
+                let [first, .., last] = &mut active.k;
+                first[values.clone()].copy_from_slice(&last[values]);
                 active.g[0][row] = active.g[6][row];
                 active.log_jacobian[row] = log_jacobian;
                 active.time[row] += h;

@@ -83,8 +83,11 @@ fn folder(config: &SurrogateConfig) -> (tempfile::TempDir, RunFolder) {
     (dir, run)
 }
 
+/// Step, training loss, validation loss and likelihood of an epoch.
+type Figures = (u64, f64, f64, Option<f64>);
+
 /// Weights, and the figures of all epochs without times.
-fn outcome(run: &RunFolder) -> (Vec<u8>, Vec<(u64, f64, f64, Option<f64>)>) {
+fn outcome(run: &RunFolder) -> (Vec<u8>, Vec<Figures>) {
     let weights = std::fs::read(run.path().join("surrogate/weights.safetensors")).unwrap();
     let figures = run.metrics().unwrap();
     let figures = figures.iter().map(|m| (m.step, m.train_loss, m.val_loss, m.val_nll));

@@ -83,13 +83,13 @@ impl Real for f32 {
         let u = ((t - 0.5) * std::f64::consts::PI) as f32;
         let s = u * u;
         let p = -2.505_210_8e-8;
-        let p = p * s + 2.755_731_9e-6;
+        let p = p * s + 2.755_732e-6;
         let p = p * s - 1.984_127e-4;
         let p = p * s + 8.333_333e-3;
         let p = p * s - 1.666_666_7e-1;
         let sin = u + u * s * p;
         let q = 2.087_675_7e-9;
-        let q = q * s - 2.755_731_9e-7;
+        let q = q * s - 2.755_732e-7;
         let q = q * s + 2.480_158_7e-5;
         let q = q * s - 1.388_888_9e-3;
         let q = q * s + 4.166_666_7e-2;
