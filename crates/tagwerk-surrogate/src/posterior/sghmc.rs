@@ -1,7 +1,8 @@
 //! Stochastic gradient Hamiltonian Monte Carlo, plain and scale-adapted.
 //!
-//! Plain: Chen, Fox, Guestrin, arXiv:1402.4102, eq. 15: v -= eta grad U + alpha v - N(0, 2 (alpha - beta) eta), and theta
-//! goes on by v. eta is the squared step, alpha the friction, beta = eta / 2 times the variance of the gradient's noise.
+//! Plain: Chen, Fox, Guestrin, arXiv:1402.4102, eq. 15: v -= eta grad U + alpha v - N(0, 2 (alpha - beta) eta), and
+//! theta goes on by v. eta is the squared step, alpha the friction, beta = eta / 2 times the variance of the gradient's
+//! noise.
 //!
 //! Scale-adapted: Springenberg, Klein, Falkner, Hutter, "Bayesian optimization with robust Bayesian neural networks",
 //! NeurIPS 2016, section 3: eta is divided by the root of a running estimate V of the gradient's second moment, whose

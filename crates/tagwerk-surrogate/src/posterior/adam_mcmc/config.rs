@@ -37,8 +37,8 @@ pub enum TestOn {
     AllData,
 }
 
-/// AdamMCMC. The defaults are those of the published surrogate (lr 5e-6, betas 0.9 and 0.999, both sigmas 0.05) with the
-/// density put right and the same-update mode of the paper.
+/// AdamMCMC. The defaults are those of the published surrogate (lr 5e-6, betas 0.9 and 0.999, both sigmas 0.05) with
+/// the density put right and the same-update mode of the paper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamMcmcConfig {
