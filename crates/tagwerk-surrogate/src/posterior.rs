@@ -12,22 +12,23 @@
 //!   Draws             [D, P] with the record: method, lambda, N, acceptance, R-hat, ESS
 //! ```
 //!
-//! [`infer`] does all of it for one [`PosteriorConfig`]. [`Swag`] is made of a descent's snapshots, [`Laplace`] of the curvature at a trained network, an ensemble
-//! ([`train_ensemble`]) of trainings, [`VariationalState`] of a fit; all give `[D, P]` for [`Draws`].
+//! [`infer`] does all of it for one [`PosteriorConfig`]. [`Swag`] is made of a descent's snapshots, [`Laplace`] of the
+//! curvature at a trained network, an ensemble ([`train_ensemble`]) of trainings, [`VariationalState`] of a fit; all
+//! give `[D, P]` for [`Draws`].
 //!
 //! # Which one
 //!
-//! A deep ensemble is the yardstick. The exact samplers (MALA, HMC, AdamMCMC in the modes frozen and no-momentum, all with
-//! the test on all data) say what the posterior is, for a price of a few losses of all data a step. AdamMCMC in its
-//! published mode is cheap and nearly invariant for betas near 1. SGLD and SGHMC have no test; SWAG and Laplace are
-//! Gaussians; mean-field variational inference is too narrow wherever weights are correlated: of a Gaussian posterior it
-//! finds the width 1 / sqrt(precision_ii), not the marginal one.
+//! A deep ensemble is the yardstick. The exact samplers (MALA, HMC, AdamMCMC in the modes frozen and no-momentum, all
+//! with the test on all data) say what the posterior is, for a price of a few losses of all data a step. AdamMCMC in
+//! its published mode is cheap and nearly invariant for betas near 1. SGLD and SGHMC have no test; SWAG and Laplace are
+//! Gaussians; mean-field variational inference is too narrow wherever weights are correlated: of a Gaussian posterior
+//! it finds the width 1 / sqrt(precision_ii), not the marginal one.
 //!
 //! # What makes a posterior comparable
 //!
-//! lambda with its reduction and N ([`Tempering`]); whether the Metropolis test saw all data, and if not, the noise of its
-//! logarithm beside the acceptance ([`TraceSummary`]); R-hat and ESS ([`diagnose`]). Acceptance alone says nothing: a test
-//! on a minibatch accepts half of everything when its noise is large.
+//! lambda with its reduction and N ([`Tempering`]); whether the Metropolis test saw all data, and if not, the noise of
+//! its logarithm beside the acceptance ([`TraceSummary`]); R-hat and ESS ([`diagnose`]). Acceptance alone says nothing:
+//! a test on a minibatch accepts half of everything when its noise is large.
 
 mod adam_mcmc;
 mod arrays;

@@ -42,8 +42,8 @@ impl Batches {
         self.size.map_or(1, |size| self.rows.div_ceil(size) as u64)
     }
 
-    /// The rows of a step. Its draw of the model's own noise is the step on a minibatch, and always 0 on all rows, whose
-    /// loss is one function of the weights.
+    /// The rows of a step. Its draw of the model's own noise is the step on a minibatch, and always 0 on all rows,
+    /// whose loss is one function of the weights.
     pub fn part(&mut self, step: u64) -> Part<'_> {
         let Some(size) = self.size else {
             return Part::all();

@@ -1,9 +1,9 @@
 //! Chains: a sampler's state, walked step by step, stored at intervals, saved and resumed.
 //!
-//! **Same seed, same bits.** The numbers of a step come from the stream (seed, "METHOD chain C", step) and its rows from an
-//! order of their own, so a step is a function of the state before it. Chains know nothing of each other, whichever
-//! thread walks them. A saved chain holds the whole state of the sampler, the optimizer's moments too, and goes on as if
-//! it had never stopped.
+//! **Same seed, same bits.** The numbers of a step come from the stream (seed, "METHOD chain C", step) and its rows
+//! from an order of their own, so a step is a function of the state before it. Chains know nothing of each other,
+//! whichever thread walks them. A saved chain holds the whole state of the sampler, the optimizer's moments too, and
+//! goes on as if it had never stopped.
 
 use super::arrays::Arrays;
 use super::batches::Batches;
@@ -36,8 +36,8 @@ pub struct StepReport {
     pub acceptance: f64,
     /// Whether the weights moved.
     pub accepted: bool,
-    /// Standard deviation of the logarithm of the acceptance ratio that comes from testing on a part of the data: 0 is an
-    /// exact test; far above 1 the test accepts by luck.
+    /// Standard deviation of the logarithm of the acceptance ratio that comes from testing on a part of the data: 0 is
+    /// an exact test; far above 1 the test accepts by luck.
     pub noise: f64,
 }
 

@@ -23,8 +23,8 @@ pub struct ChainsConfig {
     pub every: u64,
     /// Rows a step, all if absent. Default: 131,072, as published.
     pub batch: Option<usize>,
-    /// Standard deviation of a normal shift of each chain's starting weights. Default: 0. R-hat can only see what chains
-    /// disagree on if they start further apart than the posterior is wide.
+    /// Standard deviation of a normal shift of each chain's starting weights. Default: 0. R-hat can only see what
+    /// chains disagree on if they start further apart than the posterior is wide.
     pub start_spread: f64,
     /// Seed of all chains. Default: 0.
     pub seed: u64,
@@ -89,11 +89,12 @@ impl Checkpoints {
     }
 }
 
-/// Runs all chains to their end, in parallel on the current thread pool, and resumes those that `checkpoints` has files of.
+/// Runs all chains to their end, in parallel on the current thread pool, and resumes those that `checkpoints` has files
+/// of.
 ///
 /// `starts` are weights `[P]`: one for all chains, or one for each. `goes_on` is asked between steps (every `every`
-/// steps of `checkpoints`, 100 without): false stops the chains where they are, saved. The result does not depend on the
-/// number of threads. Each chain has one thread, and whatever the model uses itself.
+/// steps of `checkpoints`, 100 without): false stops the chains where they are, saved. The result does not depend on
+/// the number of threads. Each chain has one thread, and whatever the model uses itself.
 ///
 /// # Errors
 /// Settings outside their range, another number of starts, errors of the model, of the disk, and files of other chains.

@@ -1,7 +1,7 @@
 //! Plain descent, walked as a chain: SGD and Adam without injected noise.
 //!
-//! The stored weights of SGD with a constant rate are the snapshots of [`Swag`](super::Swag); Adam trains the members of
-//! an ensemble. As a [`Sampler`] it is saved and resumed like any chain.
+//! The stored weights of SGD with a constant rate are the snapshots of [`Swag`](super::Swag); Adam trains the members
+//! of an ensemble. As a [`Sampler`] it is saved and resumed like any chain.
 //!
 //! **Cost** a step: one G (losses and gradient) on the step's rows.
 

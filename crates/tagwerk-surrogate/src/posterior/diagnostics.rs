@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnosis {
-    /// The larger of the rank-normalized split R-hat and its folded form. [`STANDING`] if chains stand still at different
-    /// values.
+    /// The larger of the rank-normalized split R-hat and its folded form. [`STANDING`] if chains stand still at
+    /// different values.
     pub rhat: f64,
     /// Effective draws for the mean.
     pub ess_bulk: f64,
@@ -56,8 +56,8 @@ pub fn diagnose(chains: &[&[f64]]) -> Option<Diagnosis> {
     })
 }
 
-/// Normalized autocorrelation of a series at lags 0 to `lags`, about its mean, with the divisor n at every lag. Empty for
-/// a series that is shorter or constant.
+/// Normalized autocorrelation of a series at lags 0 to `lags`, about its mean, with the divisor n at every lag. Empty
+/// for a series that is shorter or constant.
 pub fn autocorrelation(series: &[f64], lags: usize) -> Vec<f64> {
     let centered = Centered::new(series);
     let variance = centered.covariance(0);
@@ -226,8 +226,8 @@ impl Centered {
 
 /// Effective sample size of chains of equal length: section 3.2 of the paper, with Geyer's initial monotone sequence.
 ///
-/// Lags are summed as they are needed: the sum ends after a few autocorrelation times, long before a Fourier transform of
-/// the whole chain would pay.
+/// Lags are summed as they are needed: the sum ends after a few autocorrelation times, long before a Fourier transform
+/// of the whole chain would pay.
 fn effective_size(chains: &[Vec<f64>]) -> f64 {
     let (m, n) = (chains.len() as f64, chains[0].len());
     let total = m * n as f64;

@@ -1,8 +1,9 @@
-//! Draws of weights and the record of how they came about: what every method ends in, and what a surrogate is packed with.
+//! Draws of weights and the record of how they came about: what every method ends in, and what a surrogate is packed
+//! with.
 //!
-//! One safetensors file: the tensor `draws` `[D, P]` in f32, and under `posterior` in its header a JSON record with method,
-//! all settings, lambda with its reduction and N, acceptance, R-hat and effective sizes. One file cannot disagree with
-//! itself, and is there whole or not at all.
+//! One safetensors file: the tensor `draws` `[D, P]` in f32, and under `posterior` in its header a JSON record with
+//! method, all settings, lambda with its reduction and N, acceptance, R-hat and effective sizes. One file cannot
+//! disagree with itself, and is there whole or not at all.
 //!
 //! A draw is one network: it stays fixed through a solve, and for all jets.
 
@@ -54,8 +55,8 @@ pub struct DrawsRecord {
     pub origins: Vec<Origin>,
     /// Loss, acceptance and noise of each chain after burn-in.
     pub chains: Vec<TraceSummary>,
-    /// Diagnosis of the mean loss of the steps after burn-in, of 10,000 evenly spaced ones at most; on minibatches the noise
-    /// of the batches is in it.
+    /// Diagnosis of the mean loss of the steps after burn-in, of 10,000 evenly spaced ones at most; on minibatches the
+    /// noise of the batches is in it.
     pub loss: Option<Diagnosis>,
     /// Diagnosis of the weights over the stored draws.
     pub weight: Option<WeightDiagnosis>,
@@ -99,8 +100,8 @@ impl DrawsRecord {
         let temperature = 1.0 / record.lambda_per_datum;
         if (temperature - 1.0).abs() > 1e-9 {
             record.notes.push(format!(
-                "lambda_per_datum is {:.3e}: if the loss is -log p, the data count {temperature:.3e} times less than in \
-                 Bayes' rule",
+                "lambda_per_datum is {:.3e}: if the loss is -log p, the data count {temperature:.3e} times less \
+                 than in Bayes' rule",
                 record.lambda_per_datum
             ));
         }

@@ -1,9 +1,9 @@
 //! The tempered posterior: pi(theta) ~ prior(theta) exp(-lambda L(theta)), and its energy U = lambda L - ln prior.
 //!
-//! **lambda means nothing without its reduction.** With L the sum of -log p over N data, lambda = 1 is Bayes' rule. With L
-//! their mean, Bayes' rule is lambda = N, and the lambda = 50 of the published surrogate (4 million jets) is 80,000 times
-//! hotter: its spread of weights is set by step size and chain length, hardly by the data. So reduction, N and
-//! lambda_per_datum (1 is Bayes' rule) are recorded with every posterior.
+//! **lambda means nothing without its reduction.** With L the sum of -log p over N data, lambda = 1 is Bayes' rule.
+//! With L their mean, Bayes' rule is lambda = N, and the lambda = 50 of the published surrogate (4 million jets) is
+//! 80,000 times hotter: its spread of weights is set by step size and chain length, hardly by the data. So reduction, N
+//! and lambda_per_datum (1 is Bayes' rule) are recorded with every posterior.
 
 use super::target::{Part, Target, check_weights};
 use crate::SurrogateError;
@@ -122,8 +122,8 @@ impl std::fmt::Debug for Energy<'_> {
 pub struct Difference {
     /// The difference, estimated for all data; not finite if a loss is not.
     pub energy: f64,
-    /// Standard deviation of that estimate over the choice of the part: lambda_per_datum N sqrt(Var(d) / n (1 - n / N)),
-    /// d being the differences of the losses. 0 on all data; NaN on a single row of several.
+    /// Standard deviation of that estimate over the choice of the part: lambda_per_datum N sqrt(Var(d) / n (1 - n /
+    /// N)), d being the differences of the losses. 0 on all data; NaN on a single row of several.
     pub noise: f64,
 }
 

@@ -1,11 +1,12 @@
-//! The Laplace approximation on some of the weights: a Gaussian with the curvature of the energy at the trained weights.
+//! The Laplace approximation on some of the weights: a Gaussian with the curvature of the energy at the trained
+//! weights.
 //!
 //! MacKay, Neural Computation 4 (1992) 448; on the last layer: Daxberger et al., "Laplace redux", arXiv:2106.14806. The
 //! other weights stay where they are, so the spread is a lower bound of the full approximation's.
 //!
-//! H = lambda_per_datum sum_i d^2 l_i / d theta^2 + 1 / sigma_prior^2. Two ways to the first term:
-//! central differences of gradients (`hessian`), exact up to the step, or the sum of outer products of the gradients of
-//! single data (`empirical-fisher`), which is never negative and agrees with it if the loss is -log p and the model true.
+//! H = lambda_per_datum sum_i d^2 l_i / d theta^2 + 1 / sigma_prior^2. Two ways to the first term: central differences
+//! of gradients (`hessian`), exact up to the step, or the sum of outer products of the gradients of single data
+//! (`empirical-fisher`), which is never negative and agrees with it if the loss is -log p and the model true.
 //!
 //! **Cost**: `hessian` 2 S gradients of all data for S weights; `empirical-fisher` N gradients of one row, and S^2 N
 //! multiplications. Memory S^2; drawing costs S^2 a draw.
@@ -46,7 +47,8 @@ pub enum Subset {
 pub enum Curvature {
     /// Central differences of the gradient.
     Hessian {
-        /// Step of the differences, times max(1, |theta|). A model that computes in f32 wants about 1e-2, one in f64 1e-5.
+        /// Step of the differences, times max(1, |theta|). A model that computes in f32 wants about 1e-2, one in f64
+        /// 1e-5.
         step: f64,
     },
     /// Outer products of the gradients of single data.
@@ -96,8 +98,8 @@ impl Laplace {
     /// At trained weights `[P]`.
     ///
     /// # Errors
-    /// Settings outside their range, an empty or too large subset, errors of the model, a curvature that is not finite or
-    /// nowhere positive.
+    /// Settings outside their range, an empty or too large subset, errors of the model, a curvature that is not finite
+    /// or nowhere positive.
     pub fn fit(config: &LaplaceConfig, energy: &Energy, center: &[f64]) -> Result<Self, SurrogateError> {
         energy.check_weights(center)?;
         above("floor", config.floor)?;

@@ -5,11 +5,11 @@
 //! model: instead of y = x W^T + b the model calls a [`LinearMap`].
 //!
 //! **What a model provides.** All its weights lie in linear layers. [`LinearLayers::layers`] says where;
-//! [`LinearLayers::loss_and_gradient_through`] runs its forward pass with [`LinearMap::forward`] in place of each layer's
-//! product, keeps each layer's input x, and runs backward with [`LinearMap::backward`], which gives dL/dx and adds to
-//! the gradient itself. A layer that is applied several times to a row (a recurrence, the steps of a solver) would get the
-//! same noise each time; that is right for shared weights, and wrong for local reparameterization, whose pre-activations
-//! are independent. So it is for losses that evaluate each layer once a row, as flow matching does.
+//! [`LinearLayers::loss_and_gradient_through`] runs its forward pass with [`LinearMap::forward`] in place of each
+//! layer's product, keeps each layer's input x, and runs backward with [`LinearMap::backward`], which gives dL/dx and
+//! adds to the gradient itself. A layer that is applied several times to a row (a recurrence, the steps of a solver)
+//! would get the same noise each time; that is right for shared weights, and wrong for local reparameterization, whose
+//! pre-activations are independent. So it is for losses that evaluate each layer once a row, as flow matching does.
 
 use super::target::{Part, Target, TargetError};
 use std::ops::Range;

@@ -4,17 +4,17 @@
 //! length epsilon, one leapfrog step is theta' = theta - epsilon^2 / 2 grad U + epsilon p, MALA's proposal, and its
 //! acceptance exp(-dU - d|p|^2 / 2) is MALA's. More steps reverse less often and cost a gradient each.
 //!
-//! **Jitter.** A trajectory of fixed length can close on itself, after which the chain visits two points for ever, and an
-//! acceptance of 1 tells nothing. So with more than one leapfrog step each trajectory has a length of its own, epsilon
-//! times a uniform number from 0.8 to 1.2 (Neal, section 3.2).
+//! **Jitter.** A trajectory of fixed length can close on itself, after which the chain visits two points for ever, and
+//! an acceptance of 1 tells nothing. So with more than one leapfrog step each trajectory has a length of its own,
+//! epsilon times a uniform number from 0.8 to 1.2 (Neal, section 3.2).
 //!
 //! Exact if each step sees all data. On a part, gradient and test are those of this part: the trace has the noise.
 //!
-//! **Metric.** With `preconditioned`, the step of each weight is scaled by v^(-1/4), v being the mean square of its gradient
-//! over the last 200 steps of burn-in, then fixed.
+//! **Metric.** With `preconditioned`, the step of each weight is scaled by v^(-1/4), v being the mean square of its
+//! gradient over the last 200 steps of burn-in, then fixed.
 //!
-//! **Cost** a step: one G (losses and gradient) for each leapfrog step on all data; one more on a part, where the gradient
-//! at the start is not that of the step before.
+//! **Cost** a step: one G (losses and gradient) for each leapfrog step on all data; one more on a part, where the
+//! gradient at the start is not that of the step before.
 
 use super::arrays::Arrays;
 use super::batches::Batches;
@@ -35,9 +35,9 @@ pub struct MalaConfig {
     pub step: f64,
     /// Leapfrog steps; 1 is MALA. Default: 1.
     pub leapfrog: usize,
-    /// During burn-in the step length is adapted to this acceptance (Robbins, Monro), then fixed at a mean of its logarithm
-    /// in which late steps count most. 0.574 is best for MALA, about 0.65 to 0.8 for HMC; absent: no adaptation.
-    /// Default: 0.574.
+    /// During burn-in the step length is adapted to this acceptance (Robbins, Monro), then fixed at a mean of its
+    /// logarithm in which late steps count most. 0.574 is best for MALA, about 0.65 to 0.8 for HMC; absent: no
+    /// adaptation. Default: 0.574.
     pub target_acceptance: Option<f64>,
     /// Scales each weight by the gradients of burn-in. Default: false.
     pub preconditioned: bool,

@@ -3,19 +3,21 @@
 //! Bieringer, Kasieczka, Steffen, Trabs, "AdamMCMC: combining Metropolis adjusted Langevin with momentum-based
 //! optimization", arXiv:2312.14027. From theta with step u:
 //!
-//! tau ~ N(theta - u, s^2 1 + sD^2 u u^T),   tau = theta - u + s eps - sD xi u,   eps ~ N(0, 1) [P], xi ~ N(0, 1) one number.
+//! tau ~ N(theta - u, s^2 1 + sD^2 u u^T), tau = theta - u + s eps - sD xi u,
+//!
+//! with eps ~ N(0, 1) for each weight and one number xi ~ N(0, 1).
 //!
 //! With r = tau - (theta - u) the matrix determinant lemma and the formula of Sherman and Morrison give
 //!
-//! ln q = -P ln s - 1/2 ln(1 + sD^2 |u|^2 / s^2) - 1/2 [ |r|^2 / s^2 - (r.u)^2 / (s^4 / sD^2 + s^2 |u|^2) ] + const.
+//! ln q = -P ln s - 1/2 ln(1 + sD^2 |u|^2 / s^2) - 1/2 ( |r|^2 / s^2 - (r.u)^2 / (s^4 / sD^2 + s^2 |u|^2) ) + const.
 //!
 //! Both moves have the same s, so P ln s cancels and is never computed. What is left of |r|^2 cancels partly, too: with
 //! d = tau - theta, the forward move from theta with u and the reverse move from tau with v,
 //!
-//! |r_forward|^2 - |r_reverse|^2 = 2 d.(u + v) + |u|^2 - |v|^2,   r_forward.u = d.u + |u|^2,   r_reverse.v = |v|^2 - d.v,
+//! r_forward^2 - r_reverse^2 = 2 d.(u + v) + u^2 - v^2, r_forward.u = d.u + u^2, r_reverse.v = v^2 - d.v,
 //!
-//! so that four scalar products ([`Overlaps`]) hold all there is to know, and |d|^2, the largest number, is in none. For
-//! v = u the ratio is 2 d.u / (s^2 + sD^2 |u|^2).
+//! so that four scalar products ([`Overlaps`]) hold all there is to know, and |d|^2, the largest number, is in none.
+//! For v = u the ratio is 2 d.u / (s^2 + sD^2 |u|^2).
 
 use tagwerk_data::random::normal;
 

@@ -1,14 +1,17 @@
 //! Stochastic gradient Hamiltonian Monte Carlo, plain and scale-adapted.
 //!
-//! Plain: Chen, Fox, Guestrin, arXiv:1402.4102, eq. 15: v -= eta grad U + alpha v - N(0, 2 (alpha - beta) eta),
-//! theta += v, with eta the squared step, alpha the friction and beta eta / 2 times the variance of the gradient's noise.
+//! Plain: Chen, Fox, Guestrin, arXiv:1402.4102, eq. 15: v -= eta grad U + alpha v - N(0, 2 (alpha - beta) eta), and
+//! theta goes on by v. eta is the squared step, alpha the friction, beta = eta / 2 times the variance of the gradient's
+//! noise.
 //!
 //! Scale-adapted: Springenberg, Klein, Falkner, Hutter, "Bayesian optimization with robust Bayesian neural networks",
 //! NeurIPS 2016, section 3: eta is divided by the root of a running estimate V of the gradient's second moment, whose
-//! memory adapts itself; with the friction fixed per weight,
-//! v -= eta V^(-1/2) grad U + alpha v - N(0, 2 alpha eta V^(-1/2) - eta^2). V is adapted **during burn-in only** and then
-//! stands still: a scale that goes on adapting (as in a released script, where burn-in never ended) changes the stationary
-//! distribution.
+//! memory adapts itself. With one friction for all weights,
+//!
+//! v -= eta V^(-1/2) grad U + alpha v - N(0, 2 alpha eta V^(-1/2) - eta^2).
+//!
+//! V is adapted **during burn-in only** and then stands still: a scale that goes on adapting (as in a released script,
+//! where burn-in never ended) changes the stationary distribution.
 //!
 //! No test: the distribution is the posterior for eta -> 0.
 //!
@@ -197,7 +200,8 @@ impl Sampler for SghmcConfig {
 }
 
 impl SghmcState {
-    /// The estimates of section 3 of the paper: g smoothed with memory tau, V likewise, and tau longer where g is noisy.
+    /// The estimates of section 3 of the paper: g smoothed with memory tau, V likewise, and tau longer where g is
+    /// noisy.
     fn adapt(&mut self) {
         for i in 0..self.gradient.len() {
             let (gradient, second, smooth) = (self.gradient[i], self.second[i], self.smooth[i]);

@@ -1,8 +1,8 @@
 //! Stochastic gradient Langevin dynamics, plain and preconditioned.
 //!
 //! Welling, Teh, ICML 2011: theta -= epsilon / 2 grad U + sqrt(epsilon) xi. Preconditioned (pSGLD): Li, Chen, Carlson,
-//! Carin, arXiv:1512.07666: both terms scaled by G = 1 / (sqrt(V) + offset), resp. its root, V being a moving mean of the
-//! squared mean gradient; the term with the derivative of G is left out, as the authors do.
+//! Carin, arXiv:1512.07666: both terms scaled by G = 1 / (sqrt(V) + offset), resp. its root, V being a moving mean of
+//! the squared mean gradient; the term with the derivative of G is left out, as the authors do.
 //!
 //! There is no test: the stationary distribution is the posterior for epsilon -> 0 only. On a minibatch, the gradient's
 //! noise (of order epsilon^2) must be small against the injected one (of order epsilon), which is a condition on

@@ -1,8 +1,8 @@
 //! SWAG: a Gaussian from the snapshots of SGD.
 //!
 //! Maddox, Garipov, Izmailov, Vetrov, Wilson, "A simple baseline for Bayesian uncertainty in deep learning",
-//! arXiv:1902.02476. The mean of all snapshots; half the covariance diagonal, from all snapshots, half of low rank, from
-//! the last K:
+//! arXiv:1902.02476. The mean of all snapshots; half the covariance diagonal, from all snapshots, half of low rank,
+//! from the last K:
 //!
 //! theta = mean + sqrt(1/2) sqrt(diag) z1 + sqrt(1/2) D z2 / sqrt(K - 1).
 //!
@@ -26,7 +26,8 @@ use tagwerk_data::random::{normal, stream};
 pub struct SwagConfig {
     /// Rank K of the low-rank part. Default: 20.
     pub rank: usize,
-    /// Share of the covariance that is diagonal, in [0, 1]. Default: 0.5. With 0 and K snapshots it is their covariance.
+    /// Share of the covariance that is diagonal, in [0, 1]. Default: 0.5. With 0 and K snapshots it is their
+    /// covariance.
     pub diagonal: f64,
 }
 

@@ -1,11 +1,12 @@
-//! What a posterior asks of a model: a loss for each datum, and the gradient of their sum, for a flat vector of weights.
+//! What a posterior asks of a model: a loss for each datum, and the gradient of their sum, for a flat vector of
+//! weights.
 //!
 //! Nothing else is known about the model, so that the same samplers serve a flow, a tagger and a Gaussian of a test.
 //!
 //! **Precision.** Weights, losses and gradients are f64. A network that computes in f32 rounds the weights at its door;
 //! the posterior is then that of the rounded network, and acceptance stays exact for it. Losses of single data are
-//! subtracted before they are added, so that a difference of 1e-3 between two sums of 1e6 keeps its digits as far as the
-//! model's own rounding lets it.
+//! subtracted before they are added, so that a difference of 1e-3 between two sums of 1e6 keeps its digits as far as
+//! the model's own rounding lets it.
 
 use super::linear_layers::LinearLayers;
 use crate::SurrogateError;

@@ -1,24 +1,26 @@
 //! Variational inference with a Gaussian for each weight: Bayes by backprop.
 //!
-//! Blundell et al., arXiv:1505.05424, with q(w) = N(mu, softplus(rho)^2) and prior N(0, sigma_p^2). Minimized is, in units
-//! of the mean loss,
+//! Blundell et al., arXiv:1505.05424, with q(w) = N(mu, softplus(rho)^2) and prior N(0, sigma_p^2). Minimized is, in
+//! units of the mean loss,
 //!
-//! F = E_q[mean loss] + beta_KL KL(q, prior) / (lambda_per_datum N),
+//! F = E_q(mean loss) + beta_KL KL(q, prior) / (lambda_per_datum N),
 //!
-//! so that beta_KL = 1 is the variational form of the tempered posterior ([`Energy`]), and with lambda_per_datum = 1 and
-//! loss -log p the negative evidence bound. KL is **summed** over all weights,
-//! KL = sum ln(sigma_p / sigma) + (sigma^2 + mu^2) / (2 sigma_p^2) - 1/2, and its gradient acts.
+//! so that beta_KL = 1 is the variational form of the tempered posterior ([`Energy`]), and with lambda_per_datum = 1
+//! and loss -log p the negative evidence bound. KL is **summed** over all weights, KL = sum ln(sigma_p / sigma) +
+//! (sigma^2 + mu^2) / (2 sigma_p^2) - 1/2, and its gradient acts.
 //!
 //! **The released surrogate code** averages KL over each tensor, adds the averages, divides by the batch, and loses the
-//! gradient on the way: whatever its factor, sigma is shaped by the loss alone and shrinks. [`as_released`] repeats that, with
-//! the weight decay that the script has by default; [`VariationalState::released_kl`] is the number that it would log.
+//! gradient on the way: whatever its factor, sigma is shaped by the loss alone and shrinks. [`as_released`] repeats
+//! that, with the weight decay that the script has by default; [`VariationalState::released_kl`] is the number that it
+//! would log.
 //!
-//! **Noise** ([`Noise`]): one draw of weights a step, as published; or, for a model with [`LinearLayers`], noise of each
-//! row's own by local reparameterization (Kingma, Salimans, Welling, arXiv:1506.02557) or flipout (Wen et al.,
-//! arXiv:1803.04386), whose gradients scatter less. Whatever the fit had, a draw for use is one set of weights, fixed for
-//! all jets and all steps of a solver.
+//! **Noise** ([`Noise`]): one draw of weights a step, as published; or, for a model with [`LinearLayers`], noise of
+//! each row's own by local reparameterization (Kingma, Salimans, Welling, arXiv:1506.02557) or flipout (Wen et al.,
+//! arXiv:1803.04386), whose gradients scatter less. Whatever the fit had, a draw for use is one set of weights, fixed
+//! for all jets and all steps of a solver.
 //!
-//! A fit is walked as a [`Chain`](super::Chain), so it is saved, resumed and traced like one; the chain's weights are mu.
+//! A fit is walked as a [`Chain`](super::Chain), so it is saved, resumed and traced like one; the chain's weights are
+//! mu.
 //!
 //! **Cost** a step: `draws_per_step` G (losses and gradient) on the step's rows; with local reparameterization the
 //! products with W are two, for mean and variance.

@@ -141,8 +141,8 @@ fn curvature_that_says_nothing_is_refused_or_counted() {
     assert!(fit(&config, &target, &[f64::NAN, 0.0]).is_err());
 }
 
-/// Snapshots that are draws of a Gaussian: with the published half diagonal, variances are right and covariances halved;
-/// without a diagonal it is the covariance of the snapshots.
+/// Snapshots that are draws of a Gaussian: with the published half diagonal, variances are right and covariances
+/// halved; without a diagonal it is the covariance of the snapshots.
 #[test]
 fn swag_has_the_covariance_of_its_snapshots() {
     let mut rng = stream(2, "test", 0);
@@ -211,8 +211,8 @@ fn swag_of_sgd_finds_the_optimum() {
     for i in 0..2 {
         assert!((swag.mean()[i] - best[i]).abs() < 0.005, "{:?} {best:?}", swag.mean());
     }
-    // H and C are about 1 here: a variance of rate / (2 batch), less 1 % for the batch without replacement; the order of
-    // an epoch takes away more, since its noise sums to zero over 100 steps.
+    // H and C are about 1 here: a variance of rate / (2 batch), less 1 % for the batch without replacement; the order
+    // of an epoch takes away more, since its noise sums to zero over 100 steps.
     let published = SwagConfig {
         rank: 20_000,
         diagonal: 1.0,

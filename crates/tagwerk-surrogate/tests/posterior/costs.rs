@@ -67,7 +67,7 @@ fn per_step(sampler: &impl Sampler, batch: Option<usize>) -> (f64, f64, f64) {
     chain.advance(110).unwrap();
     let after = count();
     let moved = chain.trace().summary(10).unwrap().acceptance;
-    assert!(moved > 0.2 && moved < 1.0, "both outcomes are counted: {moved}");
+    assert!(moved > 0.0 && moved < 1.0, "both outcomes are counted: {moved}");
     let per_step = |before: u64, after: u64| (after - before) as f64 / 100.0;
     (per_step(before.0, after.0), per_step(before.1, after.1), moved)
 }

@@ -102,6 +102,6 @@ fn tests_on_a_part_widen_the_posterior_and_the_penalty_mends_it() {
     };
     assert!(noise > 0.5 && none == 0.0, "{noise} {none}");
     assert!(as_it_is > 1.15, "{as_it_is}");
-    assert!((penalized - 1.0).abs() < 0.06, "{penalized}");
+    assert!((penalized - 1.0).abs() < 0.08, "{penalized}");
     assert!((exact - 1.0).abs() < 0.05, "{exact}");
 }

@@ -1,5 +1,5 @@
-//! What AdamMCMC samples from a Gaussian of variances 1 and 0.25: right where it is exact, wrong by known amounts where it
-//! is not, and wrong by other known amounts with each error of the released codes.
+//! What AdamMCMC samples from a Gaussian of variances 1 and 0.25: right where it is exact, wrong by known amounts where
+//! it is not, and wrong by other known amounts with each error of the released codes.
 
 use super::targets::{Gaussian, moments};
 use rayon::prelude::*;
@@ -47,7 +47,8 @@ struct Cell {
     variances: [f64; 2],
 }
 
-/// The cells of the table: name, sampler, and the variances of an earlier run of 400,000 steps, which it knows to 2 %.
+/// The cells of the table: name, sampler, and the variances of an earlier run of 400,000 steps, which knows them to 1
+/// to 2 %.
 fn table() -> Vec<(&'static str, f64, AdamMcmcConfig, [f64; 2])> {
     let per_component = Defects {
         noise_per_component: true,
@@ -110,7 +111,7 @@ fn every_cell_of_the_table_has_its_variances() {
                 "{name}, beta {beta}: {own:.4}, reference {expected:.4}, earlier {}",
                 earlier[i]
             );
-            if (own / expected - 1.0).abs() > 0.02 || (own / earlier[i] - 1.0).abs() > 0.04 {
+            if (own / expected - 1.0).abs() > 0.015 || (own / earlier[i] - 1.0).abs() > 0.03 {
                 faults.push(format!(
                     "{name}, beta {beta}: {own}, reference {expected}, earlier {}",
                     earlier[i]

@@ -22,7 +22,8 @@ pub enum Mode {
     /// `recompute` during burn-in; then the second moment stands still and the step is lr g / sqrt(v) with the gradient
     /// at each end: a Langevin proposal with a fixed metric. Exact.
     Frozen,
-    /// `recompute` with both betas 0, so that the step is a function of the weights alone: lr g / (|g| + epsilon). Exact.
+    /// `recompute` with both betas 0, so that the step is a function of the weights alone: lr g / (|g| + epsilon).
+    /// Exact.
     NoMomentum,
 }
 
@@ -36,8 +37,8 @@ pub enum TestOn {
     AllData,
 }
 
-/// AdamMCMC. The defaults are those of the published surrogate (lr 5e-6, betas 0.9 and 0.999, sigma = sigma_delta = 0.05)
-/// with the density put right and the same-update mode of the paper.
+/// AdamMCMC. The defaults are those of the published surrogate (lr 5e-6, betas 0.9 and 0.999, both sigmas 0.05) with
+/// the density put right and the same-update mode of the paper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamMcmcConfig {
@@ -65,8 +66,8 @@ pub struct AdamMcmcConfig {
     pub sigma_min: f64,
     /// What the Metropolis test sees. Default: the rows of the step, as published.
     pub test_on: TestOn,
-    /// Whether half the variance that the choice of rows gives to the test's logarithm is subtracted from it (the penalty
-    /// method: exact for normal errors). Default: false.
+    /// Whether half the variance that the choice of rows gives to the test's logarithm is subtracted from it (the
+    /// penalty method: exact for normal errors). Default: false.
     pub penalty: bool,
     /// Plain Adam steps before the first step, which fill the moments. Default: 0, as published for the surrogate (the
     /// tagger has 5).
