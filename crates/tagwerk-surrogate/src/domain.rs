@@ -254,9 +254,23 @@ mod tests {
         let broken = changed(2, f64::NAN);
         assert!(broken.flagged && broken.mahalanobis == f64::INFINITY);
         assert!(domain.answer(&good[..3]).flagged);
-        // Within every range, yet not like any jet: a light jet's energy at the pT and eta of a heavy one is fine, but
-        // an energy of three times pT at eta 0 is not.
-        assert!(changed(4, 1900.0).flagged && changed(4, 1900.0).beyond_range == 0);
+    }
+
+    #[test]
+    fn a_hole_in_the_domain_is_seen_by_neighbors_and_not_by_the_ellipsoid() {
+        // Jets at x = -5 and x = 5, none between.
+        let mut rng = stream(1, "hole", 0);
+        let mut noise = || tagwerk_data::random::uniform(&mut rng) - 0.5;
+        let rows: Vec<f64> = (0..2000)
+            .flat_map(|i| [if i % 4 < 2 { -5.0 } else { 5.0 } + noise(), noise()])
+            .collect();
+        let labels = (0..2000).map(|i| (i % 2) as u8).collect();
+        let names = vec!["x".to_owned(), "y".to_owned()];
+        let domain = Domain::fit(&ScoreTable::new(names, rows, labels, vec![0.0; 2000]).unwrap(), 1).unwrap();
+        let middle = domain.answer(&[0.0, 0.0]);
+        assert!(middle.flagged && middle.beyond_range == 0, "{middle:?}");
+        assert!(middle.mahalanobis < domain.thresholds[0].mahalanobis);
+        assert!(!domain.answer(&[5.0, 0.0]).flagged);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Distance to the k-th nearest of the rows learned from, in standardized columns.
 //!
 //! Sun, Ming, Zhu, Li, arXiv:2204.06507 (there on features of a network). It sees holes inside the domain, where an
-//! ellipsoid does not, and costs the rows themselves. A k-d tree answers: for a hundred thousand rows of six columns
-//! it looks at a few hundred of them.
+//! ellipsoid does not, and costs the rows themselves. A k-d tree answers without looking at most of them.
 
 use super::{block, standardization};
 use crate::checks;

@@ -49,7 +49,7 @@ impl Rerun for SyntheticSurrogate {
             scheme: "Newton's method in a bracket, for quantiles".to_owned(),
             steps: "until the bracket is shorter than 1e-13 of the logit".to_owned(),
             tolerance: "1e-13".to_owned(),
-            error: "below 1e-9 in probability, over noise from -8 to 8 and conditions within and outside the domain"
+            error: "relative error of a probability below 1e-6, over noise from -8 to 8, within and outside the domain"
                 .to_owned(),
         }
     }
@@ -181,7 +181,7 @@ pub fn declaration() -> Declaration {
         behavior_outside: text("answers and flags; flagged answers are not to be used"),
         closure: text("none: the synthetic classifier stands in no analysis"),
         tested: vec![text("the test suite of tagwerk-surrogate")],
-        latency: text("microseconds a jet: a formula"),
+        latency: text("not measured: it is a formula"),
         limits: Limits {
             known_failures: vec![text("it is no model of any detector")],
             band_covers: text("the hand-made differences of the members"),
