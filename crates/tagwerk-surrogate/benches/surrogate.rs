@@ -104,7 +104,9 @@ fn main() {
     }
     println!("trained for 1500 steps of 2048, loss {loss:.4}");
     let mut copy = theta.clone();
-    let seconds = median(31, || drop(train(&mut copy, BATCH)));
+    let seconds = median(31, || {
+        std::hint::black_box(train(&mut copy, BATCH));
+    });
     let work = 3.0 * floor + 2.0 * 12.0 * 192.0;
     println!(
         "CFM step of {BATCH}:           {:8.2} ms, {:6.2} G multiply-adds/s",
@@ -118,7 +120,9 @@ fn main() {
             steps: 10,
         },
     };
-    let seconds = median(5, || drop(exact.loss(&net, &theta, examples, &rows).unwrap()));
+    let seconds = median(5, || {
+        std::hint::black_box(exact.loss(&net, &theta, examples, &rows).unwrap());
+    });
     println!(
         "exact likelihood of {BATCH}, 10 steps of rk4:     {:8.1} ms",
         seconds * 1e3

@@ -168,8 +168,10 @@ impl Answers {
                 return;
             }
             for column in 0..4 {
-                // Written so that a NaN is a difference.
-                let differs = |i: &usize| !((ours[*i][column] - theirs[*i][column]).abs() <= limits[column]);
+                let differs = |i: &usize| {
+                    let difference = (ours[*i][column] - theirs[*i][column]).abs();
+                    difference.is_nan() || difference > limits[column]
+                };
                 let rows: Vec<usize> = (0..ours.len()).filter(differs).collect();
                 if let Some(&first) = rows.first() {
                     out.push(format!(

@@ -494,7 +494,8 @@ fn coverage_failures<M: ScoreModel>(members: &Members, manifest: &Manifest, mode
         let allowed = 2.0 / table.rows() as f64 + manifest.golden.probability_tolerance;
         let mut out = Vec::new();
         let mut compare = |what: String, found: f64, claimed: f64| {
-            if !((found - claimed).abs() <= allowed) {
+            let difference = (found - claimed).abs();
+            if difference.is_nan() || difference > allowed {
                 out.push(format!(
                     "{what} of the packed jets is {found:.5}, the manifest claims {claimed:.5}"
                 ));

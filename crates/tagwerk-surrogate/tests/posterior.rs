@@ -1,5 +1,8 @@
 //! Posteriors over weights against what is known exactly.
 
+// Helpers of tests may unwrap as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "posterior/approximations.rs"]
 mod approximations;
 #[path = "posterior/costs.rs"]

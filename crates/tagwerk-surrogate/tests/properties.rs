@@ -1,5 +1,8 @@
 //! What must hold of any weights: gradients are slopes, the flow increases, tiles and threads change nothing.
 
+// Helpers of tests may unwrap as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use proptest::prelude::*;
 use tagwerk_surrogate::{
     Adaptive, ExactLikelihood, Examples, Fixed, FlowConfig, Interpolation, Scheme, Solver, VelocityConfig, VelocityNet,

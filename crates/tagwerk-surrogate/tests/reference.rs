@@ -3,6 +3,9 @@
 //! `tests/reference/surrogate_cfm.py` computes the numbers in double precision by automatic differentiation of the network
 //! as it is written. Here the network is folded, its derivatives are by hand.
 
+// Helpers of tests may unwrap as tests may.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tagwerk_surrogate::exact;

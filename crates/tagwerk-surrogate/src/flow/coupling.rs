@@ -47,7 +47,7 @@ impl Coupling {
             return;
         };
         let mut rows: Vec<usize> = (0..x.len()).collect();
-        let mut open = Vec::from([0..rows.len()]);
+        let mut open: Vec<std::ops::Range<usize>> = std::iter::once(0..rows.len()).collect();
         while let Some(range) = open.pop() {
             let members = &mut rows[range.clone()];
             let widest = (0..conditions)

@@ -328,7 +328,7 @@ fn identity<S: Sampler>(sampler: &S, energy: &Energy, config: &ChainsConfig, ind
 /// The first entry in which a saved identity differs. Numbers are compared as they are written: read back, a decimal
 /// number may be one bit off.
 fn first_difference(found: &str, expected: &serde_json::Value) -> Option<String> {
-    if found == expected.to_string() {
+    if *found == *expected.to_string() {
         return None;
     }
     let found: serde_json::Value = serde_json::from_str(found).unwrap_or_default();

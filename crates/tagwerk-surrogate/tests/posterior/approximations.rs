@@ -206,7 +206,7 @@ fn swag_of_sgd_finds_the_optimum() {
         ..ChainsConfig::default()
     };
     let energy = energy(&target);
-    let chains = run_chains(&sampler, energy, &config, &[best.clone()], None, &|| true).unwrap();
+    let chains = run_chains(&sampler, energy, &config, std::slice::from_ref(&best), None, &|| true).unwrap();
     let swag = Swag::fit(&SwagConfig::default(), chains[0].draws(), 2).unwrap();
     for i in 0..2 {
         assert!((swag.mean()[i] - best[i]).abs() < 0.005, "{:?} {best:?}", swag.mean());
