@@ -48,12 +48,14 @@ mod ensemble;
 mod error;
 mod evaluation;
 mod landscape;
+mod precision_recall;
 mod published;
 mod ranked;
 mod rejection;
 mod roc;
 mod scan;
 mod score;
+mod significance;
 mod spread;
 mod stream;
 mod truth;
@@ -72,10 +74,12 @@ pub use evaluation::{Evaluation, RepeatedEvaluation, evaluate, evaluate_repeated
 pub use landscape::{
     Comparison, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TaggerResult, TrainingInput, TrainingResult,
 };
+pub use precision_recall::PrecisionRecall;
 pub use published::{Published, PublishedValue};
 pub use rejection::{Rejection, limit_of_none, rejection_test_error};
 pub use roc::{Roc, RocCurve};
 pub use score::Score;
+pub use significance::{Cut, CutOptions, CutScan, Significance, Yields};
 pub use spread::{MINIMUM_FOR_CUT, TrainingSpread, training_spread};
 pub use truth::Truth;
 pub use working_point::WorkingPoints;
