@@ -50,7 +50,8 @@ impl Significance {
                     return Some(asimov(s, b));
                 }
                 let n = s + b;
-                let first = n * (n * (b + v) / (b * b + n * v)).ln();
+                // The paper's logarithm of n (b + v) / (b^2 + n v), about 1 so that a weak signal does not cancel.
+                let first = n * (s * b / (b * b + n * v)).ln_1p();
                 let second = b * b / v * (v * s / (b * (b + v))).ln_1p();
                 (2.0 * (first - second)).max(0.0).sqrt()
             }
