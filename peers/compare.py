@@ -4,7 +4,8 @@
 
 One round is `step.py`, then the Rust benchmark: same machine, same threads, same jets, and whatever else loads the
 machine meets both. The table holds the median over rounds; the range over rounds stands beside each ratio.
-`read_data.py` and `clustering.py`, where present, run once each and their figures are appended.
+The peers of reading and of physics (`OTHERS`) run once each and their figures are appended. One whose packages live in
+another environment is named with its interpreter: `--python efp.py=/path/to/python`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 PEERS = Path(__file__).resolve().parent
 DEFAULT_MODELS = "topodnn,efn,pfn,particlenet-lite,particlenet"
 DEFAULT_BENCH = "cargo bench -p tagwerk-taggers --bench step --"
-OTHERS = ["read_data.py", "clustering.py"]
+OTHERS = ["read_data.py", "clustering.py", "trees.py", "substructure.py", "efp.py"]
 
 Figures = dict[str, dict[str, Any]]
 """Model name -> batch, step_ms, score_1024_ms and, from Tagwerk, floor_ms."""
@@ -100,17 +101,15 @@ def markdown(title: str, table: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def other_figures(script: str, a: argparse.Namespace, folder: Path) -> dict[str, Any] | None:
-    """The JSON of another peer script, None if it is absent, the reason if it fails."""
-    path = PEERS / script
-    if not path.exists():
-        return None
-    command = [sys.executable, str(path)]
+def other_figures(script: str, a: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """The JSON of another peer script, or the reason why there is none."""
+    command = [dict(a.python).get(script, sys.executable), str(PEERS / script)]
     try:
         if script == "read_data.py":  # prints its figures
             return json.loads(subprocess.run([*command, a.data], check=True, capture_output=True).stdout)
         return run_json([*command, "--threads", str(a.threads), "--data", a.data], folder)
     except (subprocess.CalledProcessError, OSError, json.JSONDecodeError) as error:
+        print(f"{script} failed: {error}", file=sys.stderr, flush=True)
         return {"failed": str(error)}
 
 
@@ -121,6 +120,14 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     if isinstance(value, list):
         return [leaf for i, item in enumerate(value) for leaf in flat(item, f"{prefix}{i}.")]
     return [(prefix.rstrip("."), f"{value:.4g}" if isinstance(value, float) else str(value))]
+
+
+def interpreter(text: str) -> tuple[str, str]:
+    """`SCRIPT=INTERPRETER` as a pair."""
+    script, _, python = text.partition("=")
+    if script not in OTHERS or not python:
+        raise argparse.ArgumentTypeError(f"{text!r}: SCRIPT=INTERPRETER with a script of {', '.join(OTHERS)}")
+    return script, python
 
 
 def _ms(value: float | None) -> str:
@@ -144,7 +151,11 @@ def main() -> None:
     parser.add_argument("--masked-bn", action="store_true", help="PyTorch too on real rows and edges only")
     parser.add_argument("--compile", action="store_true", help="time torch.compile too, in the first round")
     parser.add_argument("--bench", default=DEFAULT_BENCH, help="benchmark command, options are appended")
-    parser.add_argument("--skip-others", action="store_true", help="neither read_data.py nor clustering.py")
+    parser.add_argument("--skip-others", action="store_true", help=f"none of {', '.join(OTHERS)}")
+    parser.add_argument(
+        "--python", type=interpreter, action="append", default=[], metavar="SCRIPT=INTERPRETER",
+        help="interpreter for one of these scripts; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--markdown", type=Path, help="also write the tables here")
     parser.add_argument("--json", type=Path, help="also write all figures here")
     a = parser.parse_args()
@@ -171,9 +182,8 @@ def main() -> None:
     text += markdown("Training step", tables["step_ms"]) + "\n"
     text += markdown("Scoring 1,024 jets", tables["score_1024_ms"])
     for script, figures in others.items():
-        if figures is not None:
-            text += f"\n## {script}\n\n| figure | value |\n|---|---:|\n"
-            text += "".join(f"| {path} | {value} |\n" for path, value in flat(figures))
+        text += f"\n## {script}\n\n| figure | value |\n|---|---:|\n"
+        text += "".join(f"| {path} | {value} |\n" for path, value in flat(figures))
     print(text)
     if a.markdown:
         _write(a.markdown, text)

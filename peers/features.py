@@ -1,4 +1,4 @@
-"""The three views of a jet that the peers read, computed with numpy in double precision.
+"""The views of a jet that the peers read, computed with numpy in double precision.
 
 A jet is the list of its constituents (pt in GeV, eta, phi in radians, all massless), by falling pt. Sums over
 a jet (its four-vector, its pt-weighted center, its principal axis) run over *all* constituents of the file, at
@@ -9,6 +9,11 @@ most 200; afterwards the leading `width` constituents are kept and shorter jets 
 | `kinematic` | [B, width, 7]    | ParticleNet           |
 | `cloud`     | [B, width, 3]    | EFN, PFN              |
 | `topodnn`   | [B, 90]          | TopoDNN               |
+| `image`     | [B, 1, 64, 64]   | ResNeXt               |
+| `image-upright` | [B, 1, 40, 40] | CNN                 |
+| `m-body-M`  | [B, 3 M - 2]     | N-subjettiness        |
+| `four-vectors` | [B, width, 4] | LoLa, LBN             |
+| `kt-tree`   | [B, 399, 8]      | TreeNiN               |
 
 Axes: `B` jets, `P` constituents after padding.
 """
@@ -176,11 +181,84 @@ def topodnn(jets: Jets) -> NDArray[np.float32]:
     return _stack([pt, eta, phi], mask, TOPODNN_CONSTITUENTS).reshape(len(jets), -1)
 
 
+def image(jets: Jets, side: int = 64, half: float = 0.8) -> NDArray[np.float32]:
+    """pT / pT_jet in pixels of (deta, dphi) about the jet axis, [B, 1, side, side], rows along phi."""
+    pt, eta, phi, mask = jets.padded()
+    px, py, pz = ((pt * f).sum(1, keepdims=True) for f in (np.cos(phi), np.sin(phi), np.sinh(eta)))
+    jet_pt = np.hypot(px, py)
+    jet_eta = np.arcsinh(pz / jet_pt)
+    deta = (eta - jet_eta) * np.where(jet_eta < 0.0, -1.0, 1.0)
+    return _pixels(pt / jet_pt, deta, wrap(phi - np.arctan2(py, px)), mask, side, half)
+
+
+def image_upright(jets: Jets, side: int = 40, half: float = 0.8) -> NDArray[np.float32]:
+    """Centered, turned upright and mirrored as `cloud_rotated`, [B, 1, side, side]; the pixels of a jet sum to 1."""
+    longest = int(np.diff(jets.offsets).max(initial=1))
+    z, y, phi = np.moveaxis(cloud(jets, longest, rotate=True).astype(np.float64), -1, 0)
+    picture = _pixels(z, y, phi, z > 0.0, side, half)
+    total = picture.sum((1, 2, 3), keepdims=True)
+    return picture / np.where(total > 0.0, total, 1.0)
+
+
+def _pixels(weight: Floats, x: Floats, y: Floats, mask: Mask, side: int, half: float) -> NDArray[np.float32]:
+    column, row = (np.floor((c / half + 1.0) * 0.5 * side).astype(np.int64) for c in (x, y))
+    inside = mask & (column >= 0) & (column < side) & (row >= 0) & (row < side)
+    picture = np.zeros((len(weight), 1, side, side), dtype=np.float64)
+    jet = np.broadcast_to(np.arange(len(weight))[:, None], inside.shape)
+    np.add.at(picture, (jet[inside], 0, row[inside], column[inside]), weight[inside])
+    return picture.astype(np.float32)
+
+
+def m_body(jets: Jets, bodies: int) -> NDArray[np.float32]:
+    """tau_1 to tau_(M-1) with powers 0.5, 1, 2 about exclusive kT axes by FastJet (the first power of the last is left
+    out), then pT and mass in TeV, [B, 3 M - 2]."""
+    import fastjet as fj
+
+    definition = fj.JetDefinition(fj.kt_algorithm, 1000.0)
+    rows = []
+    for b in range(len(jets)):
+        part = slice(jets.offsets[b], jets.offsets[b + 1])
+        pt, eta, phi = jets.pt[part], jets.eta[part], jets.phi[part]
+        p = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), pt * np.cosh(eta)], 1)
+        total = p.sum(0)
+        jet_pt = np.hypot(total[0], total[1])
+        sequence = fj.ClusterSequence([fj.PseudoJet(*row) for row in p], definition)
+        values: list[float] = []
+        for n in range(1, bodies):
+            distance = np.zeros(len(pt))
+            if n < len(pt):
+                axes = np.array([(jet.rap(), jet.phi_std()) for jet in sequence.exclusive_jets(n)])
+                dphi = np.abs(wrap(phi[:, None] - axes[:, 1]))
+                distance = np.hypot(eta[:, None] - axes[:, 0], dphi).min(1)
+            powers = (1.0, 2.0) if n == bodies - 1 else (0.5, 1.0, 2.0)
+            values += [float((pt * distance**power).sum() / jet_pt) for power in powers]
+        mass = np.sqrt(max(total[3] ** 2 - (total[:3] ** 2).sum(), 0.0))
+        rows.append([*values, jet_pt / 1000.0, mass / 1000.0])
+    return np.array(rows, dtype=np.float32)
+def four_vectors(jets: Jets, width: int = WIDTH) -> NDArray[np.float32]:
+    """(E, px, py, pz) in GeV, [B, width, 4]."""
+    pt, eta, phi, mask = jets.padded()
+    return _stack([pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], mask, width)
+
+
+def kt_tree(jets: Jets) -> NDArray[np.float32]:
+    """The kT tree of `tree_network.kt_trees`."""
+    import tree_network
+
+    return tree_network.kt_trees(jets)
+
+
 VIEWS: dict[str, Callable[[Jets], NDArray[np.float32]]] = {
     "kinematic": kinematic,
     "cloud": cloud,
     "cloud-rotated": cloud_rotated,
     "topodnn": topodnn,
+    "image": image,
+    "image-upright": image_upright,
+    "m-body-6": lambda jets: m_body(jets, 6),
+    "m-body-8": lambda jets: m_body(jets, 8),
+    "four-vectors": four_vectors,
+    "kt-tree": kt_tree,
 }
 
 

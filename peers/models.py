@@ -1,6 +1,7 @@
 """The reference taggers in PyTorch, padded to a fixed number of constituents as the public codes are.
 
-All take one array of features, [B, P, C] (or [B, 90] for TopoDNN), whose padded rows are entirely zero, and
+All take one array of features, [B, P, C] (a vector or an image a jet where there are no constituents), whose padded
+rows are entirely zero, and
 return logits: [B, 2] (QCD, top), or [B, 1] for TopoDNN.
 
 | tagger           | paper           | parameters | initial weights              | loss                 |
@@ -10,6 +11,13 @@ return logits: [B, 2] (QCD, top), or [B, 1] for TopoDNN.
 | pfn, pfn-rr      | arXiv:1810.05165 |     82,458 | He uniform                   | cross entropy        |
 | particlenet      | arXiv:1902.08570 |    366,160 | Glorot uniform               | cross entropy        |
 | particlenet-lite | arXiv:1902.08570 |     26,416 | Glorot uniform               | cross entropy        |
+| nsub6            | arXiv:1807.04769 |     56,302 | Glorot uniform               | cross entropy        |
+| nsub8            | arXiv:1807.04769 |     57,502 | Glorot uniform               | cross entropy        |
+| cnn              | arXiv:1803.00107 |    609,666 | He uniform                   | cross entropy        |
+| pcnn             | arXiv:1902.09914 |    348,400 | He uniform                   | cross entropy        |
+| resnext          | arXiv:1611.05431 |  1,457,314 | He uniform                   | cross entropy        |
+
+The last three are in `convolutional.py`. TreeNiN is in `tree_network.py`, LoLa and LBN are in `lorentz.py`.
 
 Glorot uniform draws from +-sqrt(6 / (fan_in + fan_out)), He uniform from +-sqrt(6 / fan_in). All biases start
 at zero. Batch normalisation: scale 1, shift 0, eps 1e-5; running averages start at mean 0, variance 1 and move by
@@ -38,37 +46,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import convolutional
+from layers import dense, glorot, he, linear
+from lorentz import Lbn, Lola
+from tree_network import TreeNin, by_levels
+
 FAR = 1e9
 """Added to the coordinates of padded points so that they lie beyond every real neighbour."""
-
-
-def _dense(widths: Sequence[int], init: Callable[[Tensor], Tensor]) -> nn.Sequential:
-    """Dense layers of the given widths, each but the last followed by ReLU."""
-    layers: list[nn.Module] = []
-    for n_in, n_out in pairwise(widths):
-        layers += [_linear(n_in, n_out, init), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers[:-1])
-
-
-def _linear(n_in: int, n_out: int, init: Callable[[Tensor], Tensor], bias: bool = True) -> nn.Linear:
-    linear = nn.Linear(n_in, n_out, bias=bias)
-    init(linear.weight)
-    if bias:
-        nn.init.zeros_(linear.bias)
-    return linear
-
-
-def _he(weight: Tensor) -> Tensor:
-    return nn.init.kaiming_uniform_(weight, nonlinearity="relu")
-
-
-def _glorot(weight: Tensor) -> Tensor:
-    return nn.init.xavier_uniform_(weight)
 
 
 class TopoDnn(nn.Module):
@@ -76,7 +66,7 @@ class TopoDnn(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = _dense([90, 300, 102, 12, 6, 1], _glorot)
+        self.net = dense([90, 300, 102, 12, 6, 1], glorot)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 90] -> [B, 1]."""
@@ -89,8 +79,8 @@ class Efn(nn.Module):
     def __init__(self, masked: bool = False) -> None:
         super().__init__()
         self.masked = masked
-        self.phi = nn.Sequential(_dense([2, 100, 100, 256], _he), nn.ReLU(inplace=True))
-        self.f = _dense([256, 100, 100, 100, 2], _he)
+        self.phi = nn.Sequential(dense([2, 100, 100, 256], he), nn.ReLU(inplace=True))
+        self.f = dense([256, 100, 100, 100, 2], he)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, P, 3] (z, y, phi) -> [B, 2]."""
@@ -107,8 +97,8 @@ class Pfn(nn.Module):
     def __init__(self, masked: bool = False) -> None:
         super().__init__()
         self.masked = masked
-        self.phi = nn.Sequential(_dense([3, 100, 100, 256], _he), nn.ReLU(inplace=True))
-        self.f = _dense([256, 100, 100, 100, 2], _he)
+        self.phi = nn.Sequential(dense([3, 100, 100, 256], he), nn.ReLU(inplace=True))
+        self.f = dense([256, 100, 100, 100, 2], he)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, P, 3] (z, y, phi) -> [B, 2]."""
@@ -157,6 +147,21 @@ def real_edges(neighbor: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return center, row[neighbor[keep]]
 
 
+class Nsubjettiness(nn.Module):
+    """A dense network with dropout on the N-subjettiness basis."""
+
+    def __init__(self, n_in: int, hidden: Sequence[int] = (200, 200, 50, 50), rates: Sequence[float] = (0.2, 0.2, 0.1, 0.1)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for (a, b), rate in zip(pairwise([n_in, *hidden]), rates, strict=True):
+            layers += [linear(a, b, glorot), nn.ReLU(inplace=True), nn.Dropout(rate)]
+        self.net = nn.Sequential(*layers, linear(hidden[-1], 2, glorot))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, 3M - 2] -> [B, 2]."""
+        return self.net(x)
+
+
 class EdgeConv(nn.Module):
     """EdgeConv block: mean over the k nearest neighbours of an edge network, plus a shortcut."""
 
@@ -164,9 +169,9 @@ class EdgeConv(nn.Module):
         super().__init__()
         self.k = k
         sizes = [2 * n_in, *widths]
-        self.linears = nn.ModuleList(_linear(a, b, _glorot, bias=False) for a, b in pairwise(sizes))
+        self.linears = nn.ModuleList(linear(a, b, glorot, bias=False) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(nn.BatchNorm1d(b) for b in widths)
-        self.shortcut = _linear(n_in, widths[-1], _glorot, bias=False)
+        self.shortcut = linear(n_in, widths[-1], glorot, bias=False)
         self.shortcut_norm = nn.BatchNorm1d(widths[-1])
 
     def forward(self, points: Tensor, x: Tensor, mask: Tensor) -> Tensor:
@@ -186,8 +191,8 @@ class EdgeConv(nn.Module):
     def network(self, center: Tensor, other: Tensor) -> Tensor:
         """The edge network, rows [E, C] of both ends -> [E, C']."""
         edge = torch.cat([center, other - center], -1)
-        for linear, norm in zip(self.linears, self.norms, strict=True):
-            edge = F.relu_(norm(linear(edge)))
+        for layer, norm in zip(self.linears, self.norms, strict=True):
+            edge = F.relu_(norm(layer(edge)))
         return edge
 
 
@@ -206,7 +211,7 @@ class ParticleNet(nn.Module):
             EdgeConv(n_in, widths, k) for n_in, (k, widths) in zip(inputs, blocks, strict=False)
         )
         self.head = nn.Sequential(
-            _linear(inputs[-1], hidden, _glorot), nn.ReLU(inplace=True), nn.Dropout(0.1), _linear(hidden, 2, _glorot)
+            linear(inputs[-1], hidden, glorot), nn.ReLU(inplace=True), nn.Dropout(0.1), linear(hidden, 2, glorot)
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -231,11 +236,16 @@ class ParticleNet(nn.Module):
         return self.head(points.sum(1) / count)
 
 
+def _as_it_is(view: Tensor) -> Any:
+    return view
+
+
 @dataclass(frozen=True)
 class Tagger:
     """A tagger: constructor (argument: masked), view, jets a training step, required number of parameters.
 
-    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB.
+    `score_batch` is the number of jets scored at once: ParticleNet's edges of 1,024 jets would take 7 GB. `collate` makes
+    what the network reads of the view of a batch.
     """
 
     build: Callable[[bool], nn.Module]
@@ -243,6 +253,7 @@ class Tagger:
     batch: int
     parameters: int
     score_batch: int = 1_024
+    collate: Callable[[Tensor], Any] = _as_it_is
 
 
 def _particlenet(masked: bool) -> nn.Module:
@@ -261,6 +272,14 @@ TAGGERS: dict[str, Tagger] = {
     "pfn-rr": Tagger(Pfn, "cloud-rotated", 256, 82_458),
     "particlenet": Tagger(_particlenet, "kinematic", 64, 366_160, 64),
     "particlenet-lite": Tagger(_particlenet_lite, "kinematic", 64, 26_416),
+    "nsub6": Tagger(lambda _: Nsubjettiness(16), "m-body-6", 256, 56_302),
+    "nsub8": Tagger(lambda _: Nsubjettiness(22), "m-body-8", 256, 57_502),
+    "cnn": Tagger(lambda _: convolutional.Cnn(), "image-upright", 128, 609_666, 128),
+    "pcnn": Tagger(lambda _: convolutional.Pcnn(), "kinematic", 1024, 348_400, 256),
+    "resnext": Tagger(lambda _: convolutional.ResNeXt(), "image", 256, 1_457_314, 128),
+    "lbn": Tagger(lambda _: Lbn(), "four-vectors", 256, 705_302),
+    "lola": Tagger(lambda _: Lola(), "four-vectors", 128, 127_052),
+    "treenin": Tagger(lambda _: TreeNin(), "kt-tree", 128, 33_901, collate=by_levels),
 }
 
 

@@ -66,8 +66,8 @@ def measure(name: str, view: Tensor, labels: Tensor, a: argparse.Namespace) -> d
     model = models.build(name, a.masked_bn).to(a.device)
     optimizer = models.adam(model, 1e-3)
     call = torch.compile(model) if a.compile_here else model
-    batches = list(zip(view.split(batch), labels.split(batch), strict=True))[:ROTATION]
-    scored = view[:SCORED]
+    batches = list(zip(map(tagger.collate, view.split(batch)[:ROTATION]), labels.split(batch)[:ROTATION], strict=True))
+    scored = [tagger.collate(part) for part in view[:SCORED].split(tagger.score_batch)]
 
     def step(i: int) -> None:
         x, y = batches[i % ROTATION]
@@ -77,7 +77,7 @@ def measure(name: str, view: Tensor, labels: Tensor, a: argparse.Namespace) -> d
 
     @torch.inference_mode()
     def score(_: int) -> list[Tensor]:
-        return [models.score(call(x)) for x in scored.split(tagger.score_batch)]
+        return [models.score(call(x)) for x in scored]
 
     model.train()
     begin = time.perf_counter()

@@ -12,69 +12,36 @@ show that both sides do the same work. Four forms of the peer:
 * `cpp`: fastjet-contrib out of the wheel, driven by a C++ loop that this script compiles (needs `g++` or CXX).
 * `torch`: the pair features as Particle Transformer computes them, single precision, all jets padded to the longest.
 
-Needs `pip install fastjet awkward pyarrow numpy`, and torch for the last. `--data` and `--threads` are accepted because
-`compare.py` hands them to every script; neither changes anything.
+Needs `pip install fastjet awkward pyarrow numpy`, and torch for the last.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import shutil
-import statistics
-import subprocess
-import tempfile
-import time
 from pathlib import Path
 
 import awkward as ak
 import fastjet as fj
 import numpy as np
 import pyarrow.parquet as pq
+from fastjet_peer import Figures, cpp_figures, median, parser, report
 
 JETS = Path(__file__).parent.parent / "tests/reference/data/physics_jets.parquet"
 BETAS = (0.5, 1.0, 2.0)
 KT = fj.JetDefinition(fj.kt_algorithm, 1000.0)
 
 CPP = r"""
-#include "fastjet/ClusterSequence.hh"
 #include "fastjet/contrib/EnergyCorrelator.hh"
 #include "fastjet/contrib/Nsubjettiness.hh"
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <fstream>
-#include <functional>
-#include <memory>
-using namespace fastjet;
 using namespace fastjet::contrib;
 
 void report(const char* name, int repeats, size_t count, std::function<double()> pass) {
-  std::vector<double> seconds;
   double sum = 0;
-  for (int r = 0; r < repeats; ++r) {
-    auto start = std::chrono::steady_clock::now();
-    sum = pass();
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  std::printf("%s %.4f %.9e\n", name, seconds[seconds.size() / 2] / count * 1e6, sum);
+  double micros = median(repeats, count, [&] { sum = pass(); });
+  figure(name, micros, 0, sum);
 }
 
 int main(int, char** argv) {
-  std::ifstream file(argv[1], std::ios::binary);
-  std::vector<std::vector<PseudoJet>> jets;
-  for (double n; file.read(reinterpret_cast<char*>(&n), sizeof n);) {
-    jets.emplace_back();
-    for (int i = 0; i < n; ++i) {
-      double v[4];
-      file.read(reinterpret_cast<char*>(v), sizeof v);
-      jets.back().push_back(PseudoJet(v[1], v[2], v[3], v[0]));
-    }
-  }
-  ClusterSequence::set_fastjet_banner_stream(nullptr);
+  auto jets = read_jets(argv[1]);
   // A jet with constituents, as these functions take it; they cluster it again for their axes.
   std::vector<PseudoJet> whole;
   for (const auto& jet : jets) whole.push_back(join(jet));
@@ -126,13 +93,12 @@ int main(int, char** argv) {
 """
 
 
-def median(count: int, repeats: int, work) -> dict:
-    seconds, total = [], 0.0
-    for _ in range(repeats):
-        start = time.perf_counter()
-        total = work()
-        seconds.append(time.perf_counter() - start)
-    return {"us_per_jet": statistics.median(seconds) / count * 1e6, "sum": total}
+LIBRARIES = ("fastjetcontribfragile", "fastjettools", "fastjet")
+
+
+def timed(count: int, repeats: int, work) -> dict:
+    micros, total = median(count, repeats, work)
+    return {"us_per_jet": micros, "sum": total}
 
 
 def m_body(row, particles, bodies: int = 8) -> float:
@@ -151,7 +117,7 @@ def m_body(row, particles, bodies: int = 8) -> float:
     return total
 
 
-def wheel_figures(rows) -> dict:
+def wheel_figures(rows) -> Figures:
     events = ak.Array([[{"E": e, "px": x, "py": y, "pz": z} for e, x, y, z in row.T] for row in rows])
 
     def taus(axes, njets, betas):
@@ -168,31 +134,13 @@ def wheel_figures(rows) -> dict:
 
     count = len(rows)
     return {
-        "m_body_8": median(count, 3, lambda: taus("KT_Axes", list(range(1, 8)), BETAS)),
-        "tau_1_2_3_one_pass_kt": median(count, 3, lambda: taus("OnePass_KT_Axes", [1, 2, 3], [1.0])),
-        "e2_e3": median(20, 1, lambda: correlations([(2, 1), (3, 3)])),
+        "m_body_8": timed(count, 3, lambda: taus("KT_Axes", list(range(1, 8)), BETAS)),
+        "tau_1_2_3_one_pass_kt": timed(count, 3, lambda: taus("OnePass_KT_Axes", [1, 2, 3], [1.0])),
+        "e2_e3": timed(20, 1, lambda: correlations([(2, 1), (3, 3)])),
     }
 
 
-def cpp_figures(rows) -> dict | None:
-    compiler = os.environ.get("CXX") or shutil.which("g++")
-    if not compiler:
-        return None
-    wheel = Path(fj.__file__).parent
-    libraries = wheel / "lib64" if (wheel / "lib64").exists() else wheel / "lib"
-    with tempfile.TemporaryDirectory() as folder:
-        code, data, program = (Path(folder) / name for name in ("bench.cpp", "jets.bin", "bench"))
-        code.write_text(CPP)
-        data.write_bytes(b"".join(np.float64(row.shape[1]).tobytes() + row.T.tobytes() for row in rows))
-        subprocess.run([compiler, "-O3", "-std=c++17", f"-I{wheel / 'include'}", str(code), "-o", str(program),
-                        f"-L{libraries}", "-lfastjetcontribfragile", "-lfastjettools", "-lfastjet",
-                        f"-Wl,-rpath,{libraries}"], check=True)  # fmt: skip
-        lines = subprocess.run([str(program), str(data)], check=True, capture_output=True, text=True).stdout
-    parts = [line.split() for line in lines.splitlines() if not line.startswith("#")]
-    return {p[0]: {"us_per_jet": float(p[1]), "sum": float(p[2])} for p in parts if len(p) == 3}
-
-
-def torch_figures(rows) -> dict | None:
+def torch_figures(rows) -> Figures | None:
     try:
         import torch
     except ImportError:
@@ -217,28 +165,22 @@ def torch_figures(rows) -> dict | None:
 
     batches = torch.from_numpy(padded).split(20)
     with torch.no_grad():
-        return {"pair_features": median(len(rows), 5, lambda: sum(float(features(v).sum()) for v in batches))}
+        return {"pair_features": timed(len(rows), 5, lambda: sum(float(features(v).sum()) for v in batches))}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--data", help="accepted, unused")
-    parser.add_argument("--threads", type=int, help="accepted, unused: one thread")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__).parse_args()
     table = pq.read_table(JETS)
     rows = [np.array(r, dtype=np.float64) for r in zip(*(table[name].to_pylist() for name in ("e", "px", "py", "pz")))]
     particles = [[fj.PseudoJet(x, y, z, e) for e, x, y, z in row.T] for row in rows]
-    python = {"m_body_8": median(len(rows), 5, lambda: sum(map(m_body, rows, particles)))}
-    figures = {"fastjet": fj.__version__, "python": python, "wheel": wheel_figures(rows), "cpp": cpp_figures(rows),
-               "torch": torch_figures(rows)}  # fmt: skip
-    for form in ("python", "wheel", "cpp", "torch"):
-        for name, figure in (figures[form] or {}).items():
-            print(f"{form:7} {name:24} {figure['us_per_jet']:10.2f} us/jet   sum {figure['sum']:.6e}")
-    if arguments.json:
-        beside = arguments.json.with_name(arguments.json.name + ".tmp")
-        beside.write_text(json.dumps(figures, indent=1))
-        os.replace(beside, arguments.json)
+    figures = {
+        "fastjet": fj.__version__,
+        "python": {"m_body_8": timed(len(rows), 5, lambda: sum(map(m_body, rows, particles)))},
+        "wheel": wheel_figures(rows),
+        "cpp": cpp_figures(CPP, [row.T for row in rows], LIBRARIES),
+        "torch": torch_figures(rows),
+    }
+    report(figures, ("python", "wheel", "cpp", "torch"), arguments.json)
 
 
 if __name__ == "__main__":

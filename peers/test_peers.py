@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import tempfile
 import unittest
+from pathlib import Path
 
 import numpy as np
 import torch
 
+import compare
+import fastjet_peer
 import features
 import metrics
 import models
@@ -131,6 +136,26 @@ class Training(unittest.TestCase):
         self.assertEqual([train.step(p) for p in (0.0, 0.4, 0.7)], [1.0, 0.1, 0.1**2])
         self.assertAlmostEqual(train.one_cycle(0.4) * 3e-3, 3e-3)
         self.assertAlmostEqual(train.one_cycle(1.0) * 3e-3, 5e-7)
+
+
+class PhysicsPeers(unittest.TestCase):
+    def test_jets_are_drawn_massless_and_survive_their_file(self) -> None:
+        jets = [*fastjet_peer.drawn_jets(3, 60), np.zeros((0, 4)), *fastjet_peer.drawn_jets(1, 1)]
+        e, px, py, pz = jets[2].T
+        np.testing.assert_allclose(e**2, px**2 + py**2 + pz**2, rtol=1e-14)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "jets.bin"
+            fastjet_peer.write_jets(path, jets)
+            for found, expected in zip(fastjet_peer.read_jets(path), jets, strict=True):
+                np.testing.assert_array_equal(found, expected)
+
+    def test_every_script_that_compare_runs_is_there_and_takes_an_interpreter(self) -> None:
+        for script in compare.OTHERS:
+            self.assertTrue((compare.PEERS / script).exists(), script)
+            self.assertEqual(compare.interpreter(f"{script}=/a=b"), (script, "/a=b"))
+        for text in ("efp.py", "efp.py=", "step.py=python"):
+            with self.assertRaises(argparse.ArgumentTypeError):
+                compare.interpreter(text)
 
 
 if __name__ == "__main__":

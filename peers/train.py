@@ -85,11 +85,13 @@ def load_parts(settings: Settings) -> dict[str, Part]:
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, part: Part, batch: int = 512) -> tuple[Tensor, float, float]:
+def evaluate(
+    model: nn.Module, part: Part, collate: Callable[[Tensor], Any], batch: int = 512
+) -> tuple[Tensor, float, float]:
     """Scores [B], mean loss and accuracy of a part."""
     model.eval()
     features_, labels = part
-    logits = torch.cat([model(x) for x in features_.split(batch)])
+    logits = torch.cat([model(collate(x)) for x in features_.split(batch)])
     scores = models.score(logits)
     accuracy = (scores.round() == labels).double().mean().item()
     return scores, models.loss(logits.double(), labels).item(), accuracy
@@ -102,6 +104,7 @@ def train_epoch(
     model.train()
     torch.manual_seed(seed * 100_003 + epoch)  # order and dropout: a continued run draws what it would have drawn
     features_, labels = part
+    collate = models.TAGGERS[settings.tagger].collate
     order = torch.randperm(len(labels))
     schedule = SCHEDULES[settings.schedule]
     total = 0.0
@@ -111,7 +114,7 @@ def train_epoch(
             group["lr"] = settings.lr * schedule(progress)
         chosen = order[start : start + settings.batch]
         optimizer.zero_grad(set_to_none=True)
-        loss = models.loss(model(features_[chosen]), labels[chosen])
+        loss = models.loss(model(collate(features_[chosen])), labels[chosen])
         loss.backward()
         optimizer.step()
         total += loss.item() * len(chosen)
@@ -127,6 +130,9 @@ def train_seed(settings: Settings, seed: int, parts: dict[str, Part], out: Path)
     torch.manual_seed(seed)
     model = models.build(settings.tagger, settings.masked)
     optimizer = models.adam(model, settings.lr)
+    collate = models.TAGGERS[settings.tagger].collate
+    if hasattr(model, "prepare"):
+        model.prepare(parts["train"][0])
     state: dict[str, Any] = {"settings": asdict(settings), "history": [], "best": None, "best_epoch": 0, "seconds": 0.0}
     if state_path.exists():
         state = torch.load(state_path, weights_only=True)
@@ -138,7 +144,7 @@ def train_seed(settings: Settings, seed: int, parts: dict[str, Part], out: Path)
         begin = time.perf_counter()
         train_loss = train_epoch(model, optimizer, parts["train"], settings, seed, epoch)
         middle = time.perf_counter()
-        _, val_loss, val_accuracy = evaluate(model, parts["val"])
+        _, val_loss, val_accuracy = evaluate(model, parts["val"], collate)
         end = time.perf_counter()
         entry = {
             "epoch": epoch + 1,
@@ -159,7 +165,7 @@ def train_seed(settings: Settings, seed: int, parts: dict[str, Part], out: Path)
               f"validation {val_loss:.4f}, accuracy {val_accuracy:.4f}, {end - begin:.1f} s", flush=True)  # fmt: skip
     model.load_state_dict(state["best"])
     begin = time.perf_counter()
-    scores, _, _ = evaluate(model, parts["test"])
+    scores, _, _ = evaluate(model, parts["test"], collate)
     test_seconds = time.perf_counter() - begin
     _replace(out.with_suffix(f".seed{seed}.npy"), lambda file: np.save(file, scores.numpy()))
     return {

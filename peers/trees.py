@@ -1,6 +1,6 @@
 """FastJet's declustering trees of jets of 60 constituents, one thread: microseconds a jet, as in `benches/trees.rs`.
 
-    python peers/trees.py [--json FILE]
+    python peers/trees.py [--cpp-only] [--json FILE]
 
 The jets are the Rust benchmark's, drawn by the same sequence; node counts and sums printed beside the times show that
 both sides do the same work: clustering, the hardest jet, and its tree as arrays level by level with the harder child
@@ -12,29 +12,17 @@ left.
 * `python`: the same library through the wheel's Python wrapper, the tree walked with `has_parents`.
 * `python lund`: the wheel's own `exclusive_jets_lund_declusterings` on all jets at once (Delta and kt only).
 
-Needs `pip install fastjet`. `--data` and `--threads` are accepted because `compare.py` hands them to every
-script; neither changes anything.
+Needs `pip install fastjet awkward numpy`.
 """
 
 from __future__ import annotations
 
-import argparse
-import array
-import json
-import os
-import shutil
-import statistics
-import subprocess
-import tempfile
-import time
-from pathlib import Path
-
 import awkward as ak
 import fastjet as fj
 import numpy as np
-from clustering import CONSTITUENTS, JETS, jets
+from fastjet_peer import Figures, cpp_figures, drawn_jets, median, parser, report
 
-REPEATS = 15
+JETS, CONSTITUENTS, REPEATS = 1000, 60, 15
 CASES = {
     "tree_kt_60": ("kt_algorithm", 0.8),
     "tree_ca_60": ("cambridge_algorithm", 1000.0),
@@ -42,15 +30,6 @@ CASES = {
 }
 
 CPP = r"""
-#include "fastjet/ClusterSequence.hh"
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <fstream>
-#include <vector>
-using namespace fastjet;
-
 struct Tree {
   std::vector<PseudoJet> momenta;
   std::vector<int> left, right, parent, level, history;
@@ -84,33 +63,14 @@ static void tree_of(const ClusterSequence& sequence, Tree& tree) {
   }
 }
 
-template <class Pass> static double median(size_t jets, Pass pass) {
-  std::vector<double> seconds;
-  for (int repeat = 0; repeat < %(repeats)d; ++repeat) {
-    auto start = std::chrono::steady_clock::now();
-    pass();
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2] / jets * 1e6;
-}
-
 int main(int, char** argv) {
-  std::ifstream file(argv[1], std::ios::binary);
-  std::vector<std::vector<PseudoJet>> jets(%(jets)d);
-  for (auto& jet : jets)
-    for (int i = 0; i < %(constituents)d; ++i) {
-      double v[4];
-      file.read(reinterpret_cast<char*>(v), sizeof v);
-      jet.push_back(PseudoJet(v[1], v[2], v[3], v[0]));
-    }
-  ClusterSequence::set_fastjet_banner_stream(nullptr);
+  auto jets = read_jets(argv[1]);
   struct Case { const char* name; JetDefinition definition; };
   Tree tree;
   for (const Case& c : std::vector<Case>{%(cases)s}) {
     double sum = 0;
     size_t nodes = 0;
-    double micros = median(jets.size(), [&] {
+    double micros = median(%(repeats)d, jets.size(), [&] {
       sum = 0; nodes = 0;
       for (const auto& jet : jets) {
         ClusterSequence sequence(jet, c.definition);
@@ -119,13 +79,13 @@ int main(int, char** argv) {
         for (size_t i = 0; i < tree.momenta.size(); ++i) sum += tree.level[i] * tree.momenta[i].e();
       }
     });
-    std::printf("FIGURE %%s %%.4f %%zu %%.9e\n", c.name, micros, nodes, sum);
+    figure(c.name, micros, nodes, sum);
   }
   double sum = 0;
   size_t count = 0;
   struct Point { double ln_inverse_delta, ln_kt, ln_z, ln_kappa, psi, m; };
   std::vector<Point> points;
-  double micros = median(jets.size(), [&] {
+  double micros = median(%(repeats)d, jets.size(), [&] {
     sum = 0; count = 0; points.clear();
     for (const auto& jet : jets) {
       ClusterSequence sequence(jet, JetDefinition(cambridge_algorithm, 1000.0));
@@ -140,29 +100,9 @@ int main(int, char** argv) {
       }
     }
   });
-  std::printf("FIGURE lund_primary %%.4f %%zu %%.6e\n", micros, count, sum);
+  figure("lund_primary", micros, count, sum);
 }
 """
-
-
-def cpp_figures(events: list) -> dict | None:
-    """Through a compiled loop; None without a compiler."""
-    compiler = os.environ.get("CXX") or shutil.which("g++")
-    if not compiler:
-        return None
-    wheel = Path(fj.__file__).parent
-    libraries = wheel / "lib64" if (wheel / "lib64").exists() else wheel / "lib"
-    cases = ", ".join(f'{{"{name}", JetDefinition({text}, {radius})}}' for name, (text, radius) in CASES.items())
-    source = CPP % {"jets": JETS, "constituents": CONSTITUENTS, "repeats": REPEATS, "cases": cases}
-    with tempfile.TemporaryDirectory() as folder:
-        code, data, program = (Path(folder) / name for name in ("bench.cpp", "jets.bin", "bench"))
-        code.write_text(source)
-        data.write_bytes(array.array("d", (x for event in events for particle in event for x in particle)).tobytes())
-        subprocess.run([compiler, "-O3", "-std=c++17", f"-I{wheel / 'include'}", str(code), "-o", str(program),
-                        f"-L{libraries}", "-lfastjet", f"-Wl,-rpath,{libraries}"], check=True)  # fmt: skip
-        text = subprocess.run([str(program), str(data)], check=True, capture_output=True, text=True).stdout
-    parts = [line.split() for line in text.splitlines() if line.startswith("FIGURE ")]
-    return {name: {"us_per_jet": float(us), "count": int(n), "sum": float(s)} for _, name, us, n, s in parts}
 
 
 def python_tree(particles: list, definition: fj.JetDefinition) -> tuple[int, float]:
@@ -178,56 +118,37 @@ def python_tree(particles: list, definition: fj.JetDefinition) -> tuple[int, flo
     return len(queue), sum(level * node.e() for node, level in queue)
 
 
-def python_figures(events: list) -> dict:
+def python_figures(jets: list[np.ndarray]) -> Figures:
     """Through the wrapper; fewer repeats, as it is slow."""
-    vectors = [[fj.PseudoJet(px, py, pz, e) for e, px, py, pz in event] for event in events]
+    vectors = [[fj.PseudoJet(px, py, pz, e) for e, px, py, pz in jet] for jet in jets]
     figures = {}
     for name, (algorithm, radius) in CASES.items():
         definition = fj.JetDefinition(getattr(fj, algorithm), radius)
-        seconds = []
-        for _ in range(3):
-            start = time.perf_counter()
-            results = [python_tree(particles, definition) for particles in vectors]
-            seconds.append(time.perf_counter() - start)
-        figures[name] = {
-            "us_per_jet": statistics.median(seconds) / JETS * 1e6,
-            "count": sum(count for count, _ in results),
-            "sum": sum(total for _, total in results),
-        }
-    columns = dict(zip(("E", "px", "py", "pz"), zip(*(zip(*event) for event in events))))
-    arrays = {name: ak.Array([list(v) for v in values]) for name, values in columns.items()}
+        micros, results = median(len(jets), 3, lambda: [python_tree(jet, definition) for jet in vectors])
+        count, total = (sum(column) for column in zip(*results, strict=True))
+        figures[name] = {"us_per_jet": micros, "count": count, "sum": total}
+    columns = np.stack(jets)
+    arrays = {name: ak.from_regular(columns[:, :, i]) for i, name in enumerate(("E", "px", "py", "pz"))}
     batch = ak.zip(arrays, with_name="Momentum4D")
     definition = fj.JetDefinition(fj.cambridge_algorithm, 1000.0)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        found = fj.ClusterSequence(batch, definition).exclusive_jets_lund_declusterings(1)
-        seconds.append(time.perf_counter() - start)
+    micros, found = median(
+        len(jets), 3, lambda: fj.ClusterSequence(batch, definition).exclusive_jets_lund_declusterings(1)
+    )
     kt = ak.to_numpy(ak.flatten(found["kt"], axis=None))
-    figures["lund_primary"] = {
-        "us_per_jet": statistics.median(seconds) / JETS * 1e6,
-        "count": len(kt),
-        "sum": float(np.log(kt).sum()),
-    }
+    figures["lund_primary"] = {"us_per_jet": micros, "count": len(kt), "sum": float(np.log(kt).sum())}
     return figures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--data", help="accepted, unused")
-    parser.add_argument("--threads", type=int, help="accepted, unused: one thread")
-    arguments = parser.parse_args()
-    events = jets()
-    figures = {"fastjet": fj.__version__, "python": python_figures(events), "cpp": cpp_figures(events)}
-    for form in ("python", "cpp"):
-        for name, figure in (figures[form] or {}).items():
-            count, total = figure["count"], figure["sum"]
-            print(f"{form:7} {name:18} {figure['us_per_jet']:9.2f} us/jet   {count} items, sum {total:.9e}")
-    if arguments.json:
-        beside = arguments.json.with_name(arguments.json.name + ".tmp")
-        beside.write_text(json.dumps(figures, indent=1))
-        os.replace(beside, arguments.json)
+    options = parser(__doc__)
+    options.add_argument("--cpp-only", action="store_true", help="without the Python wrapper")
+    arguments = options.parse_args()
+    jets = drawn_jets(JETS, CONSTITUENTS)
+    cases = ", ".join(f'{{"{name}", JetDefinition({text}, {radius})}}' for name, (text, radius) in CASES.items())
+    figures = {"fastjet": fj.__version__, "cpp": cpp_figures(CPP % {"cases": cases, "repeats": REPEATS}, jets)}
+    if not arguments.cpp_only:
+        figures["python"] = python_figures(jets)
+    report(figures, ("python", "cpp"), arguments.json)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tests/reference/taggers_forward.py
 
-Needs numpy, pyarrow, torch and safetensors. The networks are those of `peers/models.py` with `masked=True`, where
-padding enters nothing; widths are small so that the files are. Weights are random, and so are the normalizations'
+Needs numpy, pyarrow, torch, fastjet and safetensors. The networks are those of `peers/models.py`, where they can with
+`masked=True`, so that padding enters nothing; widths are small so that the files are. Weights are random, and so are the normalizations'
 gammas (some negative), betas and running statistics. The batch is real jets of `samples/top_sample.parquet`, among
 them one cut to a single constituent, one cut to three (fewer than any block's k + 1) and, for the point clouds, one
 without any. Their directions are moved by up to 0.001: constituents sit on the cells of a calorimeter, so that many
@@ -13,7 +13,7 @@ views are those of `physics_views.py`.
 Writes data/taggers_forward/NAME/, one folder a case, all numbers f32 in our names and shapes (weights are [in, out]):
 
   weights.safetensors    what the network starts from
-  expected.safetensors   `rows`, `offsets` and `labels` of the batch;
+  expected.safetensors   `rows`, `offsets` and `labels` of the batch; of trees also `inner`, 1 for nodes with children;
                          `log_odds` [B] while scoring, `loss` [1] while training without dropout;
                          `gradient.*` of that loss; `adam.*`, weights and statistics after one step at 1e-3;
                          `smooth.log_odds`, scores after one step, instead, of an Adam with learning rate and epsilon 1,
@@ -34,8 +34,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path += [str(HERE), str(ROOT / "peers")]
 
+import convolutional
+import features
+import layers
+import lorentz
 import models
 import physics_views
+import tree_network
 
 torch.set_default_dtype(torch.float64)
 
@@ -63,44 +68,94 @@ def nearest_without_ties(points, mask, k, search=models.nearest):
 
 models.nearest = nearest_without_ties
 
+def m_body(v):
+    """By the peers, which read massless jets."""
+    _, px, py, pz = v
+    pt = np.hypot(px, py)
+    jet = features.Jets(pt, np.arcsinh(pz / pt), np.arctan2(py, px), np.array([0, len(pt)]), np.zeros(1))
+    return features.m_body(jet, 8)
+
+
+def middle(image, side=20):
+    """The pixels in the middle: the test needs no more."""
+    cut = (len(image) - side) // 2
+    return image[cut:-cut, cut:-cut].reshape(1, -1)
+
+
 VIEWS = {
     "topodnn": (lambda v: physics_views.topodnn(v).reshape(1, 90), 90),
     "cloud": (lambda v: physics_views.pfn(v, True), 3),
     "kinematic": (physics_views.particlenet, 7),
+    "m-body": (m_body, 22),
+    "image-upright": (lambda v: middle(physics_views.cnn(v)), 400),
+    # Brighter than the view, so that the scores differ.
+    "image": (lambda v: 30 * middle(physics_views.resnext(v)), 400),
+    "four-vectors": (lambda v: v.T / 100.0, 4),
+    "four-vectors-gev": (lambda v: v.T, 4),
+    "kt-tree": (lambda v: tree(v), 8),
 }
+
+VECTORS = ("topodnn", "m-body")
+"""Views that have nothing to say about an empty jet."""
+
+
+def tree(v):
+    """Nodes [R, 8] of the kT tree of one jet: features, and INNER or LEAF."""
+    e, px, py, pz = v
+    pt = np.hypot(px, py)
+    jet = features.Jets(pt, np.arcsinh(pz / pt), np.arctan2(py, px), np.array([0, len(pt)]), np.array([0]))
+    (nodes,) = tree_network.kt_trees(jet)
+    return nodes[nodes[:, 7] != tree_network.NOTHING]
+
+
+def forest(x, offsets):
+    """Padded nodes [B, P, 8] by levels."""
+    for b, nodes in enumerate(np.diff(offsets)):
+        x[b, nodes:, 7] = tree_network.NOTHING
+    return tree_network.by_levels(x)
+
+
+def read(view, v):
+    """Whether both sides read a jet of constituents v alike. A single massless constituent has no rest frame: its gamma,
+    and the score of an LBN, is the rounding of 1 - beta^2."""
+    return v.shape[1] != {"four-vectors-gev": 1}.get(view, 0 if view in VECTORS else -1)
 
 
 def batch(view):
-    """Rows [R, C] in f32, offsets [B + 1] and labels [B]; an empty jet has no vector for TopoDNN to read."""
+    """Rows [R, C] in f32, offsets [B + 1] and labels [B]; no vector is read of an empty jet, its image is empty."""
     compute, width = VIEWS[view]
     rows, labels = [np.zeros((0, width))], []
+    nothing = np.zeros((1 if view.startswith("image") else 0, width))
     lengths = [0]
     for v, label in jets():
-        if v.shape[1] > 0 or view != "topodnn":
-            rows.append(compute(v) if v.shape[1] > 0 else rows[0])
+        if read(view, v):
+            rows.append(compute(v) if v.shape[1] > 0 else nothing)
             lengths.append(len(rows[-1]))
             labels.append(label)
     return np.concatenate(rows).astype(np.float32), np.cumsum(lengths), np.array(labels)
 
 
-def padded(rows, offsets):
-    """[B, P, C] in f64, as the peers read it."""
-    width = np.diff(offsets).max()
+def padded(rows, offsets, view, length):
+    """[B, P, C] in f64, as the peers read it: `length` rows, or as many as the longest jet has."""
+    if view.startswith("image"):
+        return torch.from_numpy(rows.astype(np.float64).reshape(-1, 1, 20, 20))
+    width = length or np.diff(offsets).max()
     x = np.zeros((len(offsets) - 1, width, rows.shape[1]))
     for b, (start, end) in enumerate(zip(offsets, offsets[1:])):
-        x[b, : end - start] = rows[start:end]
+        kept = min(end - start, width)
+        x[b, :kept] = rows[start : start + kept]
     return torch.from_numpy(x[:, 0] if width == 1 else x)
 
 
 def topodnn():
     model = models.TopoDnn()
-    model.net = models._dense([90, 20, 6, 1], models._glorot)
+    model.net = layers.dense([90, 20, 6, 1], layers.glorot)
     return model, dense("dense", model.net)
 
 
 def flow(model, n_in):
-    model.phi = torch.nn.Sequential(models._dense([n_in, 16, 20, 36], models._he), torch.nn.ReLU())
-    model.f = models._dense([36, 16, 8, 2], models._he)
+    model.phi = torch.nn.Sequential(layers.dense([n_in, 16, 20, 36], layers.he), torch.nn.ReLU())
+    model.f = layers.dense([36, 16, 8, 2], layers.he)
     return model, dense("phi", model.phi[0]) | dense("f", model.f)
 
 
@@ -117,6 +172,72 @@ def particlenet(blocks, hidden):
     return model, names | dense("hidden", [model.head[0]]) | dense("out", [model.head[3]])
 
 
+def nsubjettiness():
+    model = models.Nsubjettiness(22, (12, 8), (0.0, 0.0))
+    linears = [layer for layer in model.net if isinstance(layer, torch.nn.Linear)]
+    return model, {k: v for l, linear in enumerate(linears) for k, v in dense(f"dense{l}", [linear]).items()}
+
+
+def cnn():
+    model = convolutional.Cnn(20, ((4, 3), (5,)), (6,))
+    first, second, third = [layer for layer in model.picture if isinstance(layer, torch.nn.Conv2d)]
+    names = {}
+    for name, layer in {"conv0.0": first, "conv0.1": second, "conv1.0": third}.items():
+        names |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
+    return model, names | dense("dense", model.dense)
+
+
+def pcnn():
+    model = convolutional.Pcnn(6, (8, 10), 12, 0.0)
+    names = normalization("norm", "norm.0", model.norm)
+    names |= {"stem.weight": model.stem.weight} | normalization("stem_norm", "stem_norm.0", model.stem_norm)
+    for i, unit in enumerate(model.units):
+        for part in ("first", "second"):
+            names[f"unit{i}.{part}.weight"] = getattr(unit, part).weight
+            norm = f"unit{i}.{part}_norm"
+            names |= normalization(norm, f"{norm}.0", getattr(unit, f"{part}_norm"))
+        if isinstance(unit.shortcut, torch.nn.Conv1d):
+            names[f"unit{i}.shortcut.weight"] = unit.shortcut.weight
+    return model, names | dense("hidden", [model.hidden]) | dense("out", [model.out])
+
+
+def resnext():
+    model = convolutional.ResNeXt(6, (4, 8), (2, 1), 2, 0.0)
+    names = {"stem.weight": model.stem.weight} | normalization("stem_norm", "stem_norm.0", model.stem_norm)
+    for i, block in enumerate(model.blocks):
+        for part in ("reduce", "grouped", "expand", "shortcut"):
+            if getattr(block, part) is None:
+                continue
+            names[f"block{i}.{part}.weight"] = getattr(block, part).weight
+            norm = f"block{i}.{part}_norm"
+            names |= normalization(norm, f"{norm}.0", getattr(block, f"{part}_norm"))
+    return model, names | dense("out", [model.out])
+def treenin():
+    model = tree_network.TreeNin(hidden=6)
+    names = {"nodes.center": model.center, "nodes.scale": model.scale}
+    rows, _, _ = batch("kt-tree")
+    model.prepare(torch.from_numpy(rows).unsqueeze(0))
+    pairs = {f"nin_{kind}.{l}": layer for kind, pair in model.nin.items() for l, layer in enumerate(pair)}
+    for name, layer in {"inner": model.inner, "leaf": model.leaf, "combine": model.combine, **pairs}.items():
+        names |= {f"tree.{name}.weight": layer.weight, f"tree.{name}.bias": layer.bias}
+    return model, names | dense("head", model.head)
+
+
+def lola():
+    model = lorentz.Lola(12, 3, (10, 6), unit=1.0)
+    names = {"cola.weight": model.combine.weight, "lola.energy": model.energy}
+    names |= {f"lola.{name}": w for name, w in zip(("sum0", "sum1", "minimum0", "minimum1"), model.distance)}
+    return model, names | dense("dense", model.dense)
+
+
+def lbn():
+    model = lorentz.Lbn(10, 5, (12, 8))
+    names = {"particles.weight": model.particles, "frames.weight": model.frames}
+    for l, layer in enumerate(layer for layer in model.dense if isinstance(layer, torch.nn.Linear)):
+        names |= dense(f"dense{l}", [layer])
+    return model, names
+
+
 def dense(name, layers):
     linears = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
     return {f"{name}.{l}.{kind}": getattr(linear, kind) for l, linear in enumerate(linears) for kind in ("weight", "bias")}
@@ -128,12 +249,20 @@ def normalization(name, running, norm):
 
 
 CASES = {
-    "topodnn": (topodnn, "topodnn"),
-    "efn": (lambda: flow(models.Efn(masked=True), 2), "cloud"),
-    "pfn": (lambda: flow(models.Pfn(masked=True), 3), "cloud"),
-    "particlenet": (lambda: particlenet([(3, (8, 8)), (5, (12, 37))], 10), "kinematic"),
-    "particlenet-lite": (lambda: particlenet([(7, (32,) * 3), (7, (64,) * 3)], 128), "kinematic"),
+    "topodnn": (topodnn, "topodnn", None),
+    "efn": (lambda: flow(models.Efn(masked=True), 2), "cloud", None),
+    "pfn": (lambda: flow(models.Pfn(masked=True), 3), "cloud", None),
+    "particlenet": (lambda: particlenet([(3, (8, 8)), (5, (12, 37))], 10), "kinematic", None),
+    "particlenet-lite": (lambda: particlenet([(7, (32,) * 3), (7, (64,) * 3)], 128), "kinematic", None),
+    "nsub8": (nsubjettiness, "m-body", None),
+    "cnn": (cnn, "image-upright", None),
+    "pcnn": (pcnn, "kinematic", 39),
+    "resnext": (resnext, "image", None),
+    "treenin": (treenin, "kt-tree", None),
+    "lola": (lola, "four-vectors", None),
+    "lbn": (lbn, "four-vectors-gev", None),
 }
+"""Network, view, and rows that it is padded to: P-CNN sees its padding."""
 
 
 def start(build):
@@ -142,6 +271,9 @@ def start(build):
     draws = np.random.default_rng(20)
     ranges = {"gamma": (-0.5, 1.5), "running_mean": (-0.5, 0.5), "running_variance": (0.5, 2.0)}
     for name, tensor in names.items():
+        if name in ("nodes.center", "nodes.scale"):
+            tensor.copy_(tensor.float())
+            continue
         bound = (6.0 / sum(tensor.shape)) ** 0.5 if name.endswith("weight") else 0.3
         low, high = ranges.get(name.split(".")[-1], (-bound, bound))
         drawn = draws.uniform(low, high, tuple(tensor.shape)).astype(np.float32)
@@ -150,9 +282,17 @@ def start(build):
 
 
 def values(prefix, tensors):
-    """In our shapes; a linear layer of PyTorch holds [out, in]."""
-    arrays = {prefix + name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
-    return {name: np.ascontiguousarray(v.T if v.ndim == 2 else v) for name, v in arrays.items()}
+    """In our shapes: a linear layer of PyTorch holds [out, in], a convolution [out, in, kernel], and we hold
+    [kernel * in, out]. The weights of LoLa are [out, in] here too."""
+    arrays = {name: tensor.detach().numpy().astype(np.float32) for name, tensor in tensors.items()}
+
+    def ours(name, v):
+        if v.ndim > 2:
+            v = np.moveaxis(v.reshape(*v.shape[:2], -1), 2, 0).transpose(0, 2, 1).reshape(-1, v.shape[0])
+            return np.ascontiguousarray(v)
+        return np.ascontiguousarray(v.T if v.ndim == 2 and not name.startswith("lola.") else v)
+
+    return {prefix + name: ours(name, v) for name, v in arrays.items()}
 
 
 def log_odds(model, x):
@@ -172,12 +312,15 @@ def step(build, x, labels, **settings):
 
 
 def main():
-    for name, (build, view) in CASES.items():
+    for name, (build, view, length) in CASES.items():
         rows, offsets, labels = batch(view)
-        x, y = padded(rows, offsets), torch.from_numpy(labels)
+        x, y = padded(rows, offsets, view, length), torch.from_numpy(labels)
+        x = forest(x, offsets) if view == "kt-tree" else x
         model, names = start(build)
         weights = values("", names)
         expected = {"rows": rows, "offsets": offsets, "labels": labels}
+        if view == "kt-tree":
+            expected |= {"rows": np.ascontiguousarray(rows[:, :7]), "inner": rows[:, 7]}
         expected = {key: array.astype(np.float32) for key, array in expected.items()}
         expected["log_odds"] = log_odds(model, x)
         smooth, _, loss = step(build, x, y, lr=1.0, eps=1.0)

@@ -6,7 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use tagwerk_data::{CATALOGUE, find_dataset};
+use tagwerk_data::{CATALOGUE, Part, Split, find_dataset};
 use tagwerk_taggers::{DataConfig, SAMPLE};
 use tagwerk_train::TrainingConfig;
 
@@ -107,6 +107,8 @@ pub enum Command {
     Evaluate(commands::evaluate::Typed),
     /// List all taggers with their parameters and published numbers
     Taggers(commands::taggers::Typed),
+    /// Compute observables of jets and write them as a table
+    Features(commands::features::Typed),
     /// Data sets: list, describe, fetch, convert, inspect
     #[command(subcommand)]
     Data(commands::data::Typed),
@@ -159,6 +161,39 @@ impl DataArguments {
         data.validation_jets = self.validation_jets.or(data.validation_jets);
         data.test_jets = self.test_jets.or(data.test_jets);
         data.memory_mb = self.memory.unwrap_or(data.memory_mb);
+    }
+}
+
+/// Which jets of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhichJets {
+    /// Those that set the weights
+    Train,
+    /// Those that chose among weights
+    Validation,
+    /// Those that nothing was chosen on
+    Test,
+    /// All rows of a single file
+    All,
+}
+
+impl WhichJets {
+    /// The part of the data set, and the name of the choice; all rows are a part once nothing is divided.
+    pub fn of(self, data: &mut DataConfig) -> (Part, &'static str) {
+        match self {
+            Self::Train => (Part::Train, "train"),
+            Self::Validation => (Part::Validation, "validation"),
+            Self::Test => (Part::Test, "test"),
+            Self::All => {
+                data.options.split = Some(Split::Fractions {
+                    train: 0.0,
+                    validation: 0.0,
+                    test: 1.0,
+                });
+                data.test_jets = None;
+                (Part::Test, "all")
+            }
+        }
     }
 }
 

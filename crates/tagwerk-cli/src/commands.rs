@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod data;
 pub mod evaluate;
+pub mod features;
 pub mod landscape;
 pub mod report;
 pub mod resume;
@@ -24,6 +25,7 @@ pub fn run(typed: Arguments) -> Result<(), Failure> {
         Command::Score(typed) => score::run(&typed, &session),
         Command::Evaluate(typed) => evaluate::run(&typed, &session),
         Command::Taggers(typed) => taggers::run(&typed, &session),
+        Command::Features(typed) => features::run(&typed, &session),
         Command::Data(typed) => data::run(&typed, &session),
         Command::Report(typed) => report::run(&typed, &session),
         Command::Completions(typed) => completions::run(&typed),

@@ -27,6 +27,7 @@ mod arguments;
 mod commands;
 mod config_file;
 mod failure;
+mod feature_file;
 mod format;
 mod interrupt;
 mod output;

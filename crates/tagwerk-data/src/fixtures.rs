@@ -1,4 +1,5 @@
-//! What the tests share: data folders, and jets and files made on the spot.
+//! What the tests share: data folders, and jets and files made on the spot. Nothing of it is in the library.
+#![cfg(test)]
 
 use crate::dataset::{JetDataset, JetOptions};
 use crate::jets::Jets;

@@ -43,7 +43,6 @@ mod convert;
 mod dataset;
 mod error;
 mod fetch;
-#[cfg(test)]
 mod fixtures;
 mod inspect;
 mod jets;

@@ -39,6 +39,13 @@ pub fn uniform(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
+/// A number of the normal distribution with mean 0 and deviation 1 (Box, Muller 1958), from two uniform ones.
+pub fn normal(rng: &mut impl Rng) -> f64 {
+    // 1 - u is never 0.
+    let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
+    radius * (std::f64::consts::TAU * uniform(rng)).cos()
+}
+
 /// Shuffles in place, every order equally likely (Fisher and Yates).
 pub fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
@@ -56,6 +63,17 @@ mod tests {
         assert_eq!(draw(1, "split", 0), draw(1, "split", 0));
         let others = [draw(2, "split", 0), draw(1, "shuffle", 0), draw(1, "split", 1)];
         assert!(others.iter().all(|&other| other != draw(1, "split", 0)));
+    }
+
+    #[test]
+    fn normal_draws_have_the_moments_of_the_normal_distribution() {
+        let mut rng = stream(7, "normal", 0);
+        let draws: Vec<f64> = (0..100_000).map(|_| normal(&mut rng)).collect();
+        // Six standard errors: sqrt((moment 2k - moment k squared) / n) is 0.0032, 0.0045 and 0.031.
+        for (power, expected, limit) in [(1, 0.0, 0.019), (2, 1.0, 0.027), (4, 3.0, 0.19)] {
+            let moment = draws.iter().map(|x| x.powi(power)).sum::<f64>() / draws.len() as f64;
+            assert!((moment - expected).abs() < limit, "moment {power}: {moment}");
+        }
     }
 
     #[test]

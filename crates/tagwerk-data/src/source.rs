@@ -11,7 +11,6 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use std::ops::Range;
 
-#[cfg(test)]
 pub(crate) mod contract;
 
 /// Record batches, in row order; after an error nothing more comes.

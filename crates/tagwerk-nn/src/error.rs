@@ -64,6 +64,18 @@ pub enum NnError {
         /// The block of parameters.
         block: String,
     },
+    /// Trees that do not fit the rows or the jets.
+    #[error("trees of {nodes} nodes, up to jet {last}, for {rows} rows of {jets} jets")]
+    Forest {
+        /// Nodes of all trees.
+        nodes: usize,
+        /// Rows of features.
+        rows: usize,
+        /// Jets of the batch.
+        jets: usize,
+        /// The last jet that a tree belongs to.
+        last: u32,
+    },
     /// A tensor that could not be read back from its device.
     #[error("reading a tensor back from its device: {0}")]
     Read(String),

@@ -4,13 +4,23 @@
 //! adds partial sums in the order of that partition: the same input gives the same bits on one thread or twenty.
 //! Threads come from the rayon pool the caller runs in, so a training confined to a pool of one stays on one core.
 
+pub mod activation;
 pub mod adam;
+pub mod attention;
 pub mod chain;
+pub mod conv;
 pub mod edge;
 pub mod gemm;
 pub mod knn;
+pub mod layer_norm;
+pub mod lorentz;
 pub mod norm;
+pub mod pair_products;
 pub mod partition;
+pub mod pool;
+pub mod prelu;
 pub mod segment;
 pub mod simd;
+pub mod sparse;
+pub mod tree;
 pub mod workspace;

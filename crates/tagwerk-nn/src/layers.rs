@@ -2,19 +2,33 @@
 
 mod batch_norm;
 mod block;
+mod combinations;
+mod convolution;
 mod dense;
 mod dropout;
 mod edge_conv;
+mod layer_norm;
+mod lorentz;
+mod lstm;
+mod prelu;
 mod running;
 mod standardize;
+mod tree_embedding;
 
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init, MAX_PARAMETERS};
+pub use combinations::{Combinations, CombinationsConfig};
+pub use convolution::{Convolution, ConvolutionConfig};
 pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
+pub use layer_norm::LayerNorm;
+pub use lorentz::{Lorentz, LorentzConfig};
+pub use lstm::{Lstm, LstmConfig};
+pub use prelu::PRelu;
 pub use running::Running;
 pub use standardize::Standardize;
+pub use tree_embedding::{TreeEmbedding, TreeEmbeddingConfig};
 
 use burn::tensor::Device;
 

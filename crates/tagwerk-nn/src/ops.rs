@@ -18,10 +18,18 @@ use crate::segments::Segments;
 use burn::tensor::{Tensor, TensorData};
 use std::sync::Arc;
 
+pub use crate::kernels::activation::Activation;
 pub use crate::kernels::adam::AdamStep;
+pub use crate::kernels::attention::AttentionSpec;
+pub use crate::kernels::conv::ConvSpec;
+pub use crate::kernels::lorentz::{LORENTZ_VALUES, LORENTZ_WEIGHTS, LorentzSpec};
+pub use crate::kernels::pool::PoolSpec;
 pub use crate::kernels::segment::Reduction;
+pub use crate::kernels::sparse::SparseMatrix;
+pub use crate::kernels::tree::{Forest, TREE_LAYERS, TreeSpec};
 pub use fused::chain::ChainCall;
 pub use fused::edge::EdgeCall;
+pub use fused::host::{At, Binary, Operation, Quaternary, Saved, Ternary, Unary};
 pub use fused::norm::NormCall;
 pub use fused::segment::SegmentCall;
 
@@ -146,6 +154,147 @@ pub fn edge_conv_scoring(
         fused::edge::edge_conv_scoring(x, parameters, spec, segments, graph, statistics, workspace)
     } else {
         plain::edge_conv_scoring(x, parameters, spec, graph, statistics)
+    }
+}
+
+/// A convolution of pictures stored pixel by pixel.
+///
+/// # Shapes
+/// - `x`: `[B H W, C_in]`, `parameters`: packed `[P]`; returns `[B H' W', C_out]`
+pub fn convolution(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ConvSpec>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::convolution(x, parameters, spec, workspace)
+    } else {
+        plain::convolution(x, parameters, spec)
+    }
+}
+
+/// The largest value of each window of pictures stored pixel by pixel.
+///
+/// # Shapes
+/// - `x`: `[B H W, C]`; returns `[B H' W', C]`
+pub fn max_pool(x: Tensor<2>, spec: PoolSpec) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::max_pool(x, spec)
+    } else {
+        plain::max_pool(x, spec)
+    }
+}
+
+/// `A x` for a sparse matrix that is not learned: rows taken by index, sums over neighbors, Laplacians.
+///
+/// # Shapes
+/// - `matrix`: `[E, R]`, `x`: `[R, C]`; returns `[E, C]`
+pub fn sparse_product(matrix: &Arc<SparseMatrix>, x: Tensor<2>) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::sparse_product(matrix, x)
+    } else {
+        plain::sparse_product(matrix, x)
+    }
+}
+
+/// Layer normalization of each row.
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R, C]`
+pub fn layer_norm(x: Tensor<2>, parameters: Tensor<1>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::layer_norm(x, parameters, workspace)
+    } else {
+        plain::layer_norm(x, parameters)
+    }
+}
+
+/// A function of each value alone.
+///
+/// # Shapes
+/// - `x`: `[R, C]`; returns `[R, C]`
+pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::activate(x, f)
+    } else {
+        plain::activate(x, f)
+    }
+}
+
+/// `x` above zero and `a x` below, with the slopes of the row's place.
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `slopes`: `[P C]`, `places`: `[R]`, below `P`; returns `[R, C]`
+pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &Arc<Vec<u32>>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::prelu(x, slopes, places, workspace)
+    } else {
+        plain::prelu(x, slopes, places)
+    }
+}
+
+/// Multi-head attention of each jet's queries to its own keys; a query without keys gives zeros.
+///
+/// # Shapes
+/// - queries `[R_q, H D]`, keys and values `[R_k, H D]`; `bias`: `[P, H]` for the `P = sum n_q n_k` pairs, a jet's
+///   queries before its keys
+/// - returns `[R_q, H D]`
+pub fn attention(
+    inputs: [Tensor<2>; 3],
+    bias: Option<Tensor<2>>,
+    spec: AttentionSpec,
+    queries: &Segments,
+    keys: &Segments,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&inputs[0].device()) {
+        fused::attention::attention(inputs, bias, spec, queries, keys, workspace)
+    } else {
+        plain::attention(inputs, bias, spec, queries, keys)
+    }
+}
+
+/// Mass, transverse momentum, and weighted sums and minima over all others, of each four-vector of a jet; see
+/// [`crate::kernels::lorentz`].
+///
+/// # Shapes
+/// - `x`: `[4 B, M]`, a jet's energies, then its momenta along x, y, z; `parameters`: packed `[P]`
+/// - returns `[B, 7 M]`, value by value
+pub fn lorentz(x: Tensor<2>, parameters: Tensor<1>, spec: LorentzSpec, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::lorentz::lorentz(x, parameters, spec, workspace)
+    } else {
+        plain::lorentz(x, parameters, spec)
+    }
+}
+
+/// Scalar products of all pairs of a jet's vectors.
+///
+/// # Shapes
+/// - `x`: `[B, D M]`, component by component, for `D = components`
+/// - returns `[B, M (M - 1) / 2]`: the first vector with all later ones, the second with all later ones, ..
+pub fn pair_products(x: Tensor<2>, components: usize) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::lorentz::pair_products(x, components)
+    } else {
+        plain::pair_products(x, components)
+    }
+}
+
+/// The embedding of each jet's tree, zeros for a jet without nodes; `train` keeps what a backward pass needs.
+///
+/// # Shapes
+/// - `x`: `[R, F]`, the nodes of one forest after the other, `parameters`: packed `[P]`
+/// - returns `[B, H]` for `jets = B`
+pub fn tree_embedding(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: TreeSpec,
+    forests: &Arc<Vec<Forest>>,
+    jets: usize,
+    train: bool,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::tree::tree_embedding(x, parameters, spec, forests, jets, train, workspace)
+    } else {
+        plain::tree_embedding(x, parameters, spec, forests, jets)
     }
 }
 

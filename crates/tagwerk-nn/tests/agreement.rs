@@ -8,8 +8,13 @@ use std::sync::Arc;
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
-use tagwerk_nn::ops::{self, AdamStep, Reduction, plain};
+use tagwerk_nn::ops::{self, Activation, AdamStep, AttentionSpec, ConvSpec, PoolSpec, Reduction, SparseMatrix, plain};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
+
+#[path = "agreement/lorentz.rs"]
+mod lorentz;
+#[path = "agreement/tree.rs"]
+mod tree;
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -288,6 +293,299 @@ fn the_same_bits_come_out_on_any_number_of_threads() {
                     ops::chain_sum(y, q, &chain, &segments, None, &Workspace::default())
                 })
             })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+/// Value and gradients of `sum(f(inputs) * c)` for fixed random `c`, with respect to each input.
+fn with_gradients<const N: usize>(
+    inputs: &[Tensor<2>; N],
+    f: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) -> (Vec<f32>, [Vec<f32>; N]) {
+    let inputs = inputs.clone().map(Tensor::require_grad);
+    let y = f(inputs.clone());
+    let [rows, c] = y.dims();
+    let gradients = (y.clone() * matrix(rows, c, 99)).sum().backward();
+    (
+        numbers(y),
+        inputs.map(|x| x.grad(&gradients).map(numbers).unwrap_or_default()),
+    )
+}
+
+fn assert_near<const N: usize>(a: &(Vec<f32>, [Vec<f32>; N]), b: &(Vec<f32>, [Vec<f32>; N]), what: &str) {
+    assert!(distance(&a.0, &b.0) < 1e-5, "value of {what}");
+    for (i, (a, b)) in a.1.iter().zip(&b.1).enumerate() {
+        assert!(distance(a, b) < 2e-5, "gradient {i} of {what}: {}", distance(a, b));
+    }
+}
+
+#[test]
+fn convolutions_and_poolings_agree_with_plain_ops() {
+    let base = ConvSpec {
+        input: [6, 5],
+        c_in: 3,
+        c_out: 4,
+        kernel: [4, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        bias: true,
+        relu: false,
+    };
+    let cases = [
+        base.clone(),
+        ConvSpec {
+            stride: [2, 2],
+            bias: false,
+            padding: [0, 2],
+            ..base.clone()
+        },
+        ConvSpec {
+            input: [1, 30],
+            kernel: [1, 3],
+            padding: [0, 1],
+            c_in: 12,
+            ..base
+        },
+    ];
+    for spec in cases {
+        let spec = Arc::new(spec);
+        let x = matrix(7 * spec.input_pixels(), spec.c_in, 5);
+        let p = vector(spec.parameter_count(), 6);
+        let workspace = Workspace::default();
+        let fused = value_and_gradients(&x, &p, |x, p| ops::convolution(x, p, &spec, &workspace));
+        let plain = value_and_gradients(&x, &p, |x, p| plain::convolution(x, p, &spec));
+        for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+            assert!(distance(&a, &b) < 1e-5, "{spec:?}");
+        }
+    }
+    let spec = PoolSpec {
+        input: [6, 5],
+        window: [3, 2],
+        stride: [2, 2],
+        padding: [1, 0],
+    };
+    let x = [matrix(4 * 30, 3, 8)];
+    let fused = with_gradients(&x, |[x]| ops::max_pool(x, spec));
+    assert_near(&fused, &with_gradients(&x, |[x]| plain::max_pool(x, spec)), "max pool");
+}
+
+#[test]
+fn row_operations_agree_with_plain_ops() {
+    let x = [matrix(37, 19, 1)];
+    for f in [
+        Activation::Gelu,
+        Activation::Elu,
+        Activation::Relu,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::SignedLog,
+    ] {
+        let scaled = [x[0].clone() * 4.0];
+        let fused = with_gradients(&scaled, |[x]| ops::activate(x, f));
+        assert_near(
+            &fused,
+            &with_gradients(&scaled, |[x]| plain::activate(x, f)),
+            &format!("{f:?}"),
+        );
+    }
+    let p = vector(38, 2);
+    let workspace = Workspace::default();
+    let fused = value_and_gradients(&x[0], &p, |x, p| ops::layer_norm(x, p, &workspace));
+    let plain = value_and_gradients(&x[0], &p, plain::layer_norm);
+    for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+        assert!(distance(&a, &b) < 1e-5, "layer norm");
+    }
+    let slopes = vector(5 * 19, 4);
+    let places: Arc<Vec<u32>> = Arc::new((0..37u32).map(|i| i * i % 5).collect());
+    let fused = value_and_gradients(&x[0], &slopes, |x, a| ops::prelu(x, a, &places, &workspace));
+    let plain = value_and_gradients(&x[0], &slopes, |x, a| plain::prelu(x, a, &places));
+    for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+        assert!(distance(&a, &b) < 1e-5, "learned slopes");
+    }
+    let columns: Vec<u32> = (0..90u32).map(|i| i * i % 37).collect();
+    let offsets: Vec<usize> = (0..=30).map(|r| (3 * r + r % 2).min(90)).chain([90]).collect();
+    let weights = Some(values(90, 3));
+    let sparse = Arc::new(SparseMatrix::new(&offsets, columns, weights, 37).unwrap());
+    let fused = with_gradients(&x, |[x]| ops::sparse_product(&sparse, x));
+    assert_near(
+        &fused,
+        &with_gradients(&x, |[x]| plain::sparse_product(&sparse, x)),
+        "sparse product",
+    );
+}
+
+#[test]
+fn attention_agrees_with_plain_ops_on_jets_of_all_sizes() {
+    let spec = AttentionSpec { heads: 3, width: 4 };
+    let keys = Segments::new(vec![0, 5, 5, 6, 40]).unwrap();
+    let one_each = Segments::new(vec![0, 1, 2, 3, 4]).unwrap();
+    for queries in [&keys, &one_each] {
+        let pairs: usize = (0..4)
+            .map(|b| {
+                let n = |s: &Segments| s.offsets()[b + 1] - s.offsets()[b];
+                n(queries) * n(&keys)
+            })
+            .sum();
+        let workspace = Workspace::default();
+        let c = spec.channels();
+        let inputs = [
+            matrix(queries.rows(), c, 1) * 3.0,
+            matrix(keys.rows(), c, 2) * 3.0,
+            matrix(keys.rows(), c, 3),
+            matrix(pairs, spec.heads, 4) * 2.0,
+        ];
+        let fused = with_gradients(&inputs, |[q, k, v, u]| {
+            ops::attention([q, k, v], Some(u), spec, queries, &keys, &workspace)
+        });
+        let plain = with_gradients(&inputs, |[q, k, v, u]| {
+            plain::attention([q, k, v], Some(u), spec, queries, &keys)
+        });
+        assert_near(&fused, &plain, "attention with bias");
+        let [q, k, v, _] = inputs;
+        let inputs = [q, k, v];
+        let fused = with_gradients(&inputs, |x| ops::attention(x, None, spec, queries, &keys, &workspace));
+        let plain = with_gradients(&inputs, |x| plain::attention(x, None, spec, queries, &keys));
+        assert_near(&fused, &plain, "attention");
+    }
+}
+
+/// Central differences of the fused value, in every `stride`-th entry of each input, against the fused gradients; both
+/// could be wrong together with the plain path, these cannot. `kinks`: one in ten may fall on the kink of a maximum.
+fn assert_slopes<const N: usize>(
+    inputs: &[Tensor<2>; N],
+    what: &str,
+    stride: usize,
+    kinks: bool,
+    f: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) {
+    let (y, gradients) = with_gradients(inputs, &f);
+    let weights = values(y.len(), 99);
+    let h = 5e-3f32;
+    let shifted = |input: usize, at: usize, by: f32| -> f64 {
+        let mut inputs = inputs.clone();
+        let (shape, mut v) = (inputs[input].dims(), numbers(inputs[input].clone()));
+        v[at] += by;
+        inputs[input] = Tensor::from_data(TensorData::new(v, shape), &device());
+        let y = numbers(f(inputs));
+        y.iter().zip(&weights).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    for (input, gradient) in gradients.iter().enumerate() {
+        let (mut good, mut all) = (0, 0);
+        for at in (0..gradient.len()).step_by(stride) {
+            let slope = (shifted(input, at, h) - shifted(input, at, -h)) / (2.0 * f64::from(h));
+            let error = (f64::from(gradient[at]) - slope).abs();
+            // The third derivative times h^2 / 6, and f32 rounding of the values divided by h.
+            good += usize::from(error < 2e-3 + 2e-3 * slope.abs());
+            all += 1;
+        }
+        let least = if kinks { all - all / 10 } else { all };
+        assert!(
+            all > 0 && good >= least,
+            "{what}, input {input}: {good} of {all} slopes agree"
+        );
+    }
+}
+
+#[test]
+fn gradients_of_the_other_operations_agree_with_finite_differences() {
+    let workspace = Workspace::default();
+    for relu in [false, true] {
+        let spec = Arc::new(ConvSpec {
+            input: [5, 4],
+            c_in: 3,
+            c_out: 4,
+            kernel: [3, 2],
+            stride: [2, 1],
+            padding: [1, 1],
+            bias: true,
+            relu,
+        });
+        let n = spec.parameter_count();
+        let inputs = [matrix(2 * 20, 3, 1), matrix(1, n, 2)];
+        assert_slopes(&inputs, "convolution", 1, relu, |[x, p]| {
+            ops::convolution(x, p.reshape([n]), &spec, &workspace)
+        });
+    }
+    let pool = PoolSpec {
+        input: [5, 4],
+        window: [3, 3],
+        stride: [2, 2],
+        padding: [1, 1],
+    };
+    assert_slopes(&[matrix(40, 3, 3)], "max pool", 1, true, |[x]| ops::max_pool(x, pool));
+    let inputs = [matrix(7, 12, 4), matrix(1, 24, 5)];
+    assert_slopes(&inputs, "layer norm", 1, false, |[x, p]| {
+        ops::layer_norm(x, p.reshape([24]), &workspace)
+    });
+    for f in [
+        Activation::Gelu,
+        Activation::Elu,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::SignedLog,
+    ] {
+        // The second derivatives of ELU and of the signed logarithm jump at 0.
+        let kinks = matches!(f, Activation::Elu | Activation::SignedLog);
+        let x = [matrix(9, 5, 6) * 3.0];
+        assert_slopes(&x, &format!("{f:?}"), 1, kinks, |[x]| ops::activate(x, f));
+    }
+    let columns: Vec<u32> = (0..30u32).map(|i| i * i % 11).collect();
+    let offsets: Vec<usize> = (0..=10).map(|r| 3 * r).collect();
+    let sparse = Arc::new(SparseMatrix::new(&offsets, columns, Some(values(30, 7)), 11).unwrap());
+    assert_slopes(&[matrix(11, 3, 8)], "sparse product", 1, false, |[x]| {
+        ops::sparse_product(&sparse, x)
+    });
+    let spec = AttentionSpec { heads: 2, width: 3 };
+    let (queries, keys) = (
+        Segments::new(vec![0, 3, 4, 4, 6]).unwrap(),
+        Segments::new(vec![0, 5, 5, 6, 8]).unwrap(),
+    );
+    let inputs = [
+        matrix(6, 6, 1),
+        matrix(8, 6, 2),
+        matrix(8, 6, 3),
+        matrix(3 * 5 + 2 * 2, 2, 4),
+    ];
+    assert_slopes(&inputs, "attention", 1, false, |[q, k, v, u]| {
+        ops::attention([q, k, v], Some(u), spec, &queries, &keys, &workspace)
+    });
+}
+
+#[test]
+fn the_other_operations_give_the_same_bits_on_any_number_of_threads() {
+    let spec = Arc::new(ConvSpec {
+        input: [12, 12],
+        c_in: 5,
+        c_out: 16,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        bias: true,
+        relu: true,
+    });
+    let pool = PoolSpec {
+        input: [12, 12],
+        window: [2, 2],
+        stride: [2, 2],
+        padding: [0, 0],
+    };
+    let attention = AttentionSpec { heads: 4, width: 4 };
+    let jets = Segments::new((0..=40).map(|i| i * 36).collect()).unwrap();
+    let selection = Arc::new(SparseMatrix::selection((0..3000u32).map(|i| i * i % 1440).collect(), 1440).unwrap());
+    let (x, p) = (matrix(40 * 144, 5, 3), vector(spec.parameter_count(), 4));
+    let norm = vector(32, 5);
+    let run = |threads: usize| {
+        let pool_of_threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool_of_threads.install(|| {
+            value_and_gradients(&x, &p, |x, p| {
+                let workspace = Workspace::default();
+                let y = ops::max_pool(ops::convolution(x, p, &spec, &workspace), pool); // [40 * 36, 16]
+                let y = ops::activate(ops::layer_norm(y, norm.clone(), &workspace), Activation::Gelu);
+                let inputs = [y.clone(), y.clone(), y];
+                let y = ops::attention(inputs, None, attention, &jets, &jets, &workspace);
+                ops::sparse_product(&selection, y)
+            })
+        })
     };
     assert_eq!(run(1), run(3));
 }

@@ -5,35 +5,21 @@
 //! written: for each jet its number of particles, then (E, px, py, pz) of each, all little-endian f64.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/measure.rs"]
+mod measure;
+#[path = "../tests/support/table.rs"]
+mod table;
+
+use measure::{drawn_jets, median};
 use std::time::Instant;
-use tagwerk_data::Jets;
+use table::table;
 use tagwerk_physics::{EfpConfig, EfpMeasure, EfpScratch, Efps, FourVector};
 
 const JETS: usize = 200;
 const CONSTITUENTS: usize = 50;
 const REPEATS: usize = 7;
 
-/// The same jets as the peer's: a Weyl sequence, so that no file needs to be shared.
-fn drawn_jets() -> Vec<Vec<FourVector>> {
-    let mut counter = 0u64;
-    let mut uniform = move || {
-        counter += 1;
-        (counter as f64 * 0.618_033_988_749_894_9).fract()
-    };
-    (0..JETS)
-        .map(|_| {
-            (0..CONSTITUENTS)
-                .map(|i| {
-                    let pt = 120.0 * (-(i as f64) / 12.0).exp() * (0.5 + uniform());
-                    let (radius, angle) = (0.8 * uniform() * uniform(), std::f64::consts::TAU * uniform());
-                    let (eta, phi) = (0.5 + radius * angle.cos(), 1.0 + radius * angle.sin());
-                    FourVector::from_pt_eta_phi_mass(pt, eta, phi, 0.0)
-                })
-                .collect()
-        })
-        .collect()
-}
-
+/// Jets of a file.
 fn read_jets(path: &str) -> Vec<Vec<FourVector>> {
     let bytes = std::fs::read(path).unwrap();
     let mut numbers = bytes.as_chunks::<8>().0.iter().map(|&word| f64::from_le_bytes(word));
@@ -49,39 +35,9 @@ fn read_jets(path: &str) -> Vec<Vec<FourVector>> {
     jets
 }
 
-fn table(jets: &[Vec<FourVector>]) -> Jets {
-    let mut table = Jets {
-        offsets: vec![0],
-        ..Jets::default()
-    };
-    for (b, v) in jets.iter().enumerate() {
-        table.e.extend(v.iter().map(|v| v.e as f32));
-        table.px.extend(v.iter().map(|v| v.px as f32));
-        table.py.extend(v.iter().map(|v| v.py as f32));
-        table.pz.extend(v.iter().map(|v| v.pz as f32));
-        table.offsets.push(table.e.len());
-        table.labels.push(0);
-        table.rows.push(b as u64);
-    }
-    table
-}
-
-/// Median seconds of a pass.
-fn median(mut pass: impl FnMut()) -> f64 {
-    let mut seconds: Vec<f64> = (0..REPEATS)
-        .map(|_| {
-            let start = Instant::now();
-            pass();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    seconds[REPEATS / 2]
-}
-
 fn main() {
     let file = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let jets = file.map_or_else(drawn_jets, |path| read_jets(&path));
+    let jets = file.map_or_else(|| drawn_jets(JETS, CONSTITUENTS), |path| read_jets(&path));
     let table = table(&jets);
     let particles = jets.iter().map(Vec::len).sum::<usize>() as f64 / jets.len() as f64;
     println!("{} jets of {particles:.1} constituents", jets.len());
@@ -101,7 +57,7 @@ fn main() {
         );
         let mut scratch = EfpScratch::default();
         let mut checksum = 0.0;
-        let seconds = median(|| {
+        let seconds = median(REPEATS, || {
             checksum = 0.0;
             for jet in &jets {
                 checksum += efps
@@ -116,7 +72,7 @@ fn main() {
             seconds / jets.len() as f64 * 1e6,
             multiply_adds / seconds / 1e9
         );
-        let seconds = median(|| drop(efps.view(&table).unwrap()));
+        let seconds = median(REPEATS, || drop(efps.view(&table).unwrap()));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         println!(
             "{name}: view, {threads} threads {:8.1} us/jet",

@@ -5,12 +5,13 @@
 //! repository.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/measure.rs"]
+mod measure;
 #[allow(dead_code)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::hint::black_box;
-use std::time::Instant;
 use tagwerk_data::Jets;
 use tagwerk_physics::{
     ClusterAlgorithm, Clusterer, EnergyCorrelationConfig, JetDefinition, MAX_RADIUS, MBodyConfig, NsubjettinessConfig,
@@ -23,16 +24,11 @@ const REPEATS: usize = 25;
 /// Prints the median of a pass, a jet.
 fn time(name: &str, jets: &Jets, pass: impl Fn(&Jets) -> f64) {
     let mut checksum = 0.0;
-    let mut seconds: Vec<f64> = (0..REPEATS)
-        .map(|_| {
-            let start = Instant::now();
-            checksum = black_box(pass(black_box(jets)));
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    let median = seconds[REPEATS / 2] / JETS as f64 * 1e6;
-    println!("{name:28} {median:9.2} us/jet   sum {checksum:.6e}");
+    let seconds = measure::median(REPEATS, || checksum = black_box(pass(black_box(jets))));
+    println!(
+        "{name:28} {:9.2} us/jet   sum {checksum:.6e}",
+        seconds / JETS as f64 * 1e6
+    );
 }
 
 fn main() {

@@ -1,16 +1,20 @@
 //! Medians of the times of trees, Lund planes and words, on jets of 60 constituents, one thread.
 //!
 //! Plain loops; each figure is the median over repeats of a pass over the same jets. The peer, FastJet on the same
-//! jets, is
-//! `peers/trees.py` in the root of the repository; the checksums printed beside the times show that both do the same
-//! work.
+//! jets, is `peers/trees.py` in the root of the repository; the checksums printed beside the times show that both do
+//! the same work.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/measure.rs"]
+mod measure;
+#[path = "../tests/support/table.rs"]
+mod table;
+
+use measure::drawn_jets;
 use std::hint::black_box;
-use std::time::Instant;
-use tagwerk_data::Jets;
+use table::table;
 use tagwerk_physics::{
-    ClusterAlgorithm, Declusterer, FourVector, JetDefinition, LdaVocabulary, LdaWordConfig, LundConfig, RobustScaler,
+    ClusterAlgorithm, Declusterer, JetDefinition, LdaVocabulary, LdaWordConfig, LundConfig, RobustScaler,
     TREENIN_DEFINITION, TreeLevels, declustering_trees, lda_words, lund_planes, treenin_view,
 };
 
@@ -18,57 +22,15 @@ const JETS: usize = 1000;
 const CONSTITUENTS: usize = 60;
 const REPEATS: usize = 15;
 
-/// The same jets as the peer's and those of `benches/clustering.rs`: a Weyl sequence.
-fn jets() -> Vec<Vec<FourVector>> {
-    let mut counter = 0u64;
-    let mut uniform = move || {
-        counter += 1;
-        (counter as f64 * 0.618_033_988_749_894_9).fract()
-    };
-    (0..JETS)
-        .map(|_| {
-            (0..CONSTITUENTS)
-                .map(|i| {
-                    let pt = 120.0 * (-(i as f64) / 12.0).exp() * (0.5 + uniform());
-                    let (radius, angle) = (0.8 * uniform() * uniform(), std::f64::consts::TAU * uniform());
-                    let (eta, phi) = (0.5 + radius * angle.cos(), 1.0 + radius * angle.sin());
-                    FourVector::from_pt_eta_phi_mass(pt, eta, phi, 0.0)
-                })
-                .collect()
-        })
-        .collect()
-}
-
-fn table(jets: &[Vec<FourVector>]) -> Jets {
-    let flat: Vec<_> = jets.iter().flatten().collect();
-    Jets {
-        e: flat.iter().map(|v| v.e as f32).collect(),
-        px: flat.iter().map(|v| v.px as f32).collect(),
-        py: flat.iter().map(|v| v.py as f32).collect(),
-        pz: flat.iter().map(|v| v.pz as f32).collect(),
-        offsets: (0..=jets.len()).map(|b| b * CONSTITUENTS).collect(),
-        labels: vec![0; jets.len()],
-        rows: (0..jets.len() as u64).collect(),
-    }
-}
-
 /// Median microseconds a jet.
-fn median(mut pass: impl FnMut()) -> f64 {
-    let mut seconds: Vec<f64> = (0..REPEATS)
-        .map(|_| {
-            let start = Instant::now();
-            pass();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    seconds[REPEATS / 2] / JETS as f64 * 1e6
+fn median(pass: impl FnMut()) -> f64 {
+    measure::median(REPEATS, pass) / JETS as f64 * 1e6
 }
 
 fn main() {
     // One thread, so that figures compare with the peer's.
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
-    let vectors = jets();
+    let vectors = drawn_jets(JETS, CONSTITUENTS);
     for (name, algorithm, radius) in [
         ("tree_kt_60", ClusterAlgorithm::Kt, 0.8),
         ("tree_ca_60", ClusterAlgorithm::CambridgeAachen, 1000.0),

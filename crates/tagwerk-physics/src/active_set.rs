@@ -1,13 +1,36 @@
 //! The pseudojets still in play during a clustering, each with its nearest neighbor.
 //!
-//! Struct of arrays, kept dense: a removed slot is filled with the last one. Distances to one pseudojet are computed for
-//! all others into a row first (a loop without branches, which the compiler turns into vector
-//! instructions) and compared afterwards. All memory is reused; nothing is allocated after the first large jet.
+//! **One pass a step.** All that a clustering asks of the set is answered by one walk over it, [`ActiveSet::meet`]: a
+//! pseudojet is compared with all others, those to which it is closer than their neighbor change over, its own nearest
+//! is found, and with it the smallest clustering distance of the set. N particles that enter one by one, and the
+//! pseudojet of each merge, make N^2 distances and no more, but for those below.
+//!
+//! **Neighbors are looked up late.** Who loses its neighbor keeps the distance to it. Nobody left can be nearer, so that
+//! distance is too small rather than too large, and is put right only if it comes out as the smallest of all. Most
+//! pseudojets are merged, or met by a nearer one, before.
+//!
+//! **Own scale only.** The distance kept is that with the pseudojet's own pT^2p, not the smaller one of the pair. The
+//! smallest of all is the same, because the partner of smaller pT^2p keeps it too, and nothing needs to be known of the
+//! neighbor.
+//!
+//! Slots are kept dense, a removed one is filled with the last, in blocks of whole vector registers; equal distances
+//! are decided by the slot, so that the bits do not depend on the width of the registers.
 
+mod smallest;
+
+use pulp::Simd;
+use smallest::Smallest;
 use std::f64::consts::TAU;
 
-/// Marks a pseudojet with no other within the radius: its partner is the beam.
-pub(crate) const NO_NEIGHBOR: u64 = u64::MAX;
+/// Pseudojets a block: whole registers on every machine.
+const LANES: usize = 8;
+
+/// The neighbor of a pseudojet with no other within the radius. Nodes are counted in f64 here, to be handled beside
+/// distances.
+const BEAM: f64 = -1.0;
+
+/// The slot of a node that is not in play.
+const GONE: u32 = u32::MAX;
 
 /// What the set knows about a pseudojet that enters it.
 #[derive(Debug, Clone, Copy)]
@@ -17,324 +40,347 @@ pub(crate) struct Member {
     pub phi: f64,
     /// pT^2p.
     pub scale: f64,
-    pub node: u32,
 }
 
+/// The step of smallest distance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Closest {
+    pub node: usize,
+    /// `None` for the beam.
+    pub neighbor: Option<usize>,
+    /// Times the squared radius.
+    pub distance: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Block {
+    y: [f64; LANES],
+    phi: [f64; LANES],
+    scale: [f64; LANES],
+    /// Squared distance to the nearest neighbor, when it was there; the squared radius where there is none.
+    separation2: [f64; LANES],
+    /// Node of that neighbor.
+    neighbor: [f64; LANES],
+}
+
+/// An empty slot: at an infinite distance from all, and closer to none.
+const EMPTY: Block = Block {
+    y: [f64::INFINITY; LANES],
+    phi: [0.0; LANES],
+    scale: [1.0; LANES],
+    separation2: [f64::INFINITY; LANES],
+    neighbor: [BEAM; LANES],
+};
+
+const LANE: Block = Block {
+    y: [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
+    ..EMPTY
+};
+
+/// Pseudojets in play. They are known by their number as nodes, in the order in which they came.
 #[derive(Debug, Clone)]
 pub(crate) struct ActiveSet {
     radius2: f64,
-    inverse_radius2: f64,
-    y: Vec<f64>,
-    phi: Vec<f64>,
-    scale: Vec<f64>,
+    /// The first `count` slots are taken, the others of the last block are empty.
+    blocks: Vec<Block>,
+    count: usize,
+    /// Node of each slot.
     node: Vec<u32>,
-    /// Slot of the nearest other pseudojet within the radius; as wide as the distances, to be compared beside them.
-    neighbor: Vec<u64>,
-    /// Squared distance to it; the squared radius where there is none.
-    separation2: Vec<f64>,
-    /// Clustering distance to neighbor or beam, times the squared radius.
-    distance: Vec<f64>,
-    /// Squared distances of the newest pseudojet to all.
-    row: Vec<f64>,
-    /// The same for one that searches a new neighbor.
-    search: Vec<f64>,
-    /// Slots whose neighbor was just taken away: the first `orphan_count`.
-    orphans: Vec<u32>,
-    orphan_count: usize,
+    /// Slot of each node.
+    slot: Vec<u32>,
+    /// Slot of smallest distance, and that distance, after the last change but an insertion.
+    least: (usize, f64),
 }
 
 impl ActiveSet {
     pub fn new(radius2: f64) -> Self {
         Self {
             radius2,
-            inverse_radius2: 1.0 / radius2,
-            y: Vec::new(),
-            phi: Vec::new(),
-            scale: Vec::new(),
+            blocks: Vec::new(),
+            count: 0,
             node: Vec::new(),
-            neighbor: Vec::new(),
-            separation2: Vec::new(),
-            distance: Vec::new(),
-            row: Vec::new(),
-            search: Vec::new(),
-            orphans: Vec::new(),
-            orphan_count: 0,
+            slot: Vec::new(),
+            least: (0, f64::INFINITY),
         }
     }
 
-    pub fn inverse_radius2(&self) -> f64 {
-        self.inverse_radius2
+    fn clear(&mut self) {
+        self.blocks.clear();
+        self.node.clear();
+        self.slot.clear();
+        self.count = 0;
     }
 
-    pub fn node(&self, slot: usize) -> usize {
-        self.node[slot] as usize
+    /// Fills an empty set.
+    #[inline(always)]
+    pub fn fill<S: Simd>(&mut self, simd: S, members: impl Iterator<Item = Member>) {
+        self.clear();
+        for member in members {
+            let slot = self.new_slot();
+            let (nearest, _) = self.meet(simd, f64::from(self.node[slot]), &member);
+            self.place(slot, &member, nearest.reduce(simd));
+        }
+        self.least = self.smallest(simd);
     }
 
-    pub fn neighbor(&self, slot: usize) -> u64 {
-        self.neighbor[slot]
-    }
-
-    /// Rapidity and azimuth of a slot.
-    pub fn direction(&self, slot: usize) -> (f64, f64) {
-        (self.y[slot], self.phi[slot])
-    }
-
-    pub fn clear(&mut self) {
-        self.truncate(0);
-    }
-
-    /// Adds a pseudojet; its neighbor is found by [`find_all_neighbors`](Self::find_all_neighbors).
-    pub fn push(&mut self, member: Member) {
-        self.y.push(member.y);
-        self.phi.push(member.phi);
-        self.scale.push(member.scale);
-        self.node.push(member.node);
-        self.neighbor.push(NO_NEIGHBOR);
-        self.separation2.push(self.radius2);
-        self.distance.push(0.0);
-    }
-
-    /// Finds everyone's nearest neighbor.
-    pub fn find_all_neighbors(&mut self) {
-        let count = self.y.len();
-        self.row.clear();
-        self.row.resize(count, 0.0);
-        self.search.clear();
-        self.search.resize(count, 0.0);
-        self.orphans.clear();
-        self.orphans.resize(count, 0);
-        for i in 1..count {
-            let (y, phi) = (self.y[i], self.phi[i]);
-            fill_row(y, phi, &self.y[..i], &self.phi[..i], &mut self.row[..i]);
-            let others = self.row[..i].iter().zip(&mut self.separation2).zip(&mut self.neighbor);
-            for ((&separation2, theirs), their_neighbor) in others {
-                let closer = separation2 < *theirs;
-                *theirs = if closer { separation2 } else { *theirs };
-                *their_neighbor = if closer { i as u64 } else { *their_neighbor };
+    /// The step of smallest distance; `None` if nothing is left.
+    #[inline(always)]
+    pub fn closest<S: Simd>(&mut self, simd: S) -> Option<Closest> {
+        if self.count == 0 {
+            return None;
+        }
+        loop {
+            let (slot, distance) = self.least;
+            let (block, lane) = (&mut self.blocks[slot / LANES], slot % LANES);
+            let (node, neighbor) = (self.node[slot] as usize, block.neighbor[lane]);
+            let alone = neighbor == BEAM;
+            if alone || self.slot[neighbor as usize] != GONE {
+                return Some(Closest {
+                    node,
+                    neighbor: (!alone).then_some(neighbor as usize),
+                    distance,
+                });
             }
-            (self.neighbor[i], self.separation2[i]) = nearest_below(&self.row[..i], self.radius2);
+            // Its neighbor is gone: it steps out, and in again.
+            let member = Member {
+                y: block.y[lane],
+                phi: block.phi[lane],
+                scale: block.scale[lane],
+            };
+            vacate(block, lane);
+            self.enter(simd, slot, &member);
         }
-        for slot in 0..count {
-            self.update_distance(slot);
-        }
-    }
-
-    /// The slot of the smallest clustering distance, and that distance times the squared radius.
-    pub fn closest(&self) -> Option<(usize, f64)> {
-        argmin(&self.distance)
     }
 
     /// Takes a pseudojet out.
-    pub fn remove(&mut self, slot: usize) {
-        let last = self.y.len() - 1;
-        self.move_slot(last, slot);
-        self.truncate(last);
-        self.relabel(slot as u64, slot as u64, last as u64);
-        self.adopt_orphans();
+    #[inline(always)]
+    pub fn remove<S: Simd>(&mut self, simd: S, node: usize) {
+        self.release(node);
+        self.least = self.smallest(simd);
     }
 
     /// Replaces two pseudojets by one.
-    pub fn merge(&mut self, a: usize, b: usize, member: Member) {
-        // The lower slot takes the new one, the higher is filled from the end: the new one never moves.
-        let (keep, gone) = if a < b { (a, b) } else { (b, a) };
-        let last = self.y.len() - 1;
-        self.move_slot(last, gone);
-        self.truncate(last);
-        self.y[keep] = member.y;
-        self.phi[keep] = member.phi;
-        self.scale[keep] = member.scale;
-        self.node[keep] = member.node;
-
-        fill_row(member.y, member.phi, &self.y, &self.phi, &mut self.row[..last]);
-        self.row[keep] = f64::INFINITY;
-        self.relabel(keep as u64, gone as u64, last as u64);
-        // Whoever is closer to the new one than to its neighbor changes over: selections, not branches, because no
-        // processor can guess them. The new one itself, at an infinite distance in the row, does not.
-        let theirs = self
-            .separation2
-            .iter_mut()
-            .zip(&mut self.neighbor)
-            .zip(&mut self.distance);
-        for (((separation2, neighbor), distance), (&new, &scale)) in theirs.zip(self.row.iter().zip(&self.scale)) {
-            let closer = new < *separation2;
-            let lower_scale = if scale < member.scale { scale } else { member.scale };
-            *separation2 = if closer { new } else { *separation2 };
-            *neighbor = if closer { keep as u64 } else { *neighbor };
-            *distance = if closer { lower_scale * new } else { *distance };
+    #[inline(always)]
+    pub fn merge<S: Simd>(&mut self, simd: S, nodes: [usize; 2], member: Member) {
+        for node in nodes {
+            self.release(node);
         }
-        self.adopt_orphans();
-        (self.neighbor[keep], self.separation2[keep]) = nearest_below(&self.row[..last], self.radius2);
-        self.update_distance(keep);
+        let slot = self.new_slot();
+        self.enter(simd, slot, &member);
     }
 
-    /// After removals: lists as orphans those whose neighbor was `a` or `b`, and renames the neighbor `moved`, which now
-    /// lives in slot `b`.
-    fn relabel(&mut self, a: u64, b: u64, moved: u64) {
-        let mut count = 0;
-        for (k, neighbor) in (0u32..).zip(&mut self.neighbor) {
-            let orphan = *neighbor == a || *neighbor == b;
-            self.orphans[count] = k;
-            count += usize::from(orphan);
-            *neighbor = if *neighbor == moved { b } else { *neighbor };
+    /// An empty slot for the next node.
+    #[inline(always)]
+    fn new_slot(&mut self) -> usize {
+        let slot = self.count;
+        if slot == self.blocks.len() * LANES {
+            self.blocks.push(EMPTY);
+            self.node.resize(slot + LANES, 0);
         }
-        self.orphan_count = count;
+        self.count += 1;
+        // A history counts its nodes in u32.
+        self.node[slot] = self.slot.len() as u32;
+        self.slot.push(slot as u32);
+        slot
     }
 
-    /// Finds new neighbors for those that lost theirs.
-    fn adopt_orphans(&mut self) {
-        for i in 0..self.orphan_count {
-            self.find_neighbor(self.orphans[i] as usize);
-        }
+    /// Puts a pseudojet into an empty slot, and finds the smallest distance of all.
+    #[inline(always)]
+    fn enter<S: Simd>(&mut self, simd: S, slot: usize, member: &Member) {
+        let (nearest, others) = self.meet(simd, f64::from(self.node[slot]), member);
+        let others = others.reduce(simd);
+        let distance = self.place(slot, member, nearest.reduce(simd));
+        let closer = distance < others.1 || (distance == others.1 && slot < others.0);
+        self.least = if closer { (slot, distance) } else { others };
     }
 
-    /// Searches the neighbor of one pseudojet among all.
-    fn find_neighbor(&mut self, slot: usize) {
-        let count = self.y.len();
-        fill_row(
-            self.y[slot],
-            self.phi[slot],
-            &self.y,
-            &self.phi,
-            &mut self.search[..count],
+    /// Writes a pseudojet into an empty slot, with slot and squared distance of the one nearest to it; returns its
+    /// clustering distance.
+    #[inline(always)]
+    fn place(&mut self, slot: usize, member: &Member, (nearest, separation2): (usize, f64)) -> f64 {
+        let alone = separation2 >= self.radius2;
+        let (block, lane) = (&mut self.blocks[slot / LANES], slot % LANES);
+        block.y[lane] = member.y;
+        block.phi[lane] = member.phi;
+        block.scale[lane] = member.scale;
+        block.separation2[lane] = separation2;
+        block.neighbor[lane] = if alone { BEAM } else { f64::from(self.node[nearest]) };
+        member.scale * separation2
+    }
+
+    /// Makes a node known to all in the set. Returns the squared distance to the one nearest to it, the
+    /// squared radius where none is nearer, and the smallest clustering distance, its own not counted.
+    #[inline(always)]
+    fn meet<S: Simd>(&mut self, simd: S, node: f64, member: &Member) -> (Smallest<S>, Smallest<S>) {
+        let (y, phi, tau) = (
+            simd.splat_f64s(member.y),
+            simd.splat_f64s(member.phi),
+            simd.splat_f64s(TAU),
         );
-        self.search[slot] = f64::INFINITY;
-        (self.neighbor[slot], self.separation2[slot]) = nearest_below(&self.search[..count], self.radius2);
-        self.update_distance(slot);
+        let node = simd.splat_f64s(node);
+        let (lanes, _) = S::as_simd_f64s(&LANE.y);
+        let mut nearest = Smallest::below(simd, self.radius2);
+        let mut least = Smallest::below(simd, f64::INFINITY);
+        for (first, block) in (0..).step_by(LANES).zip(&mut self.blocks) {
+            let first = simd.splat_f64s(f64::from(first));
+            let ((ys, _), (phis, _)) = (S::as_simd_f64s(&block.y), S::as_simd_f64s(&block.phi));
+            let (scales, _) = S::as_simd_f64s(&block.scale);
+            let (separations2, _) = S::as_mut_simd_f64s(&mut block.separation2);
+            let (neighbors, _) = S::as_mut_simd_f64s(&mut block.neighbor);
+            for i in 0..LANES / S::F64_LANES {
+                let dy = simd.sub_f64s(y, ys[i]);
+                let turn = simd.abs_f64s(simd.sub_f64s(phi, phis[i]));
+                let dphi = simd.min_f64s(turn, simd.sub_f64s(tau, turn));
+                // Not fused: the same bits on every machine.
+                let new = simd.add_f64s(simd.mul_f64s(dy, dy), simd.mul_f64s(dphi, dphi));
+                let closer = simd.less_than_f64s(new, separations2[i]);
+                separations2[i] = simd.select_f64s(closer, new, separations2[i]);
+                neighbors[i] = simd.select_f64s(closer, node, neighbors[i]);
+                let slots = simd.add_f64s(first, lanes[i]);
+                nearest.take(simd, new, slots);
+                least.take(simd, simd.mul_f64s(scales[i], separations2[i]), slots);
+            }
+        }
+        (nearest, least)
     }
 
-    fn update_distance(&mut self, slot: usize) {
-        let own = self.scale[slot];
-        let scale = match self.neighbor[slot] {
-            NO_NEIGHBOR => own,
-            neighbor => own.min(self.scale[neighbor as usize]),
-        };
-        self.distance[slot] = scale * self.separation2[slot];
+    /// Slot and value of the smallest clustering distance.
+    #[inline(always)]
+    fn smallest<S: Simd>(&self, simd: S) -> (usize, f64) {
+        let (lanes, _) = S::as_simd_f64s(&LANE.y);
+        let mut least = Smallest::below(simd, f64::INFINITY);
+        for (first, block) in (0..).step_by(LANES).zip(&self.blocks) {
+            let first = simd.splat_f64s(f64::from(first));
+            let (scales, _) = S::as_simd_f64s(&block.scale);
+            let (separations2, _) = S::as_simd_f64s(&block.separation2);
+            for i in 0..LANES / S::F64_LANES {
+                let slots = simd.add_f64s(first, lanes[i]);
+                least.take(simd, simd.mul_f64s(scales[i], separations2[i]), slots);
+            }
+        }
+        least.reduce(simd)
     }
 
-    fn move_slot(&mut self, from: usize, to: usize) {
-        self.y[to] = self.y[from];
-        self.phi[to] = self.phi[from];
-        self.scale[to] = self.scale[from];
-        self.node[to] = self.node[from];
-        self.neighbor[to] = self.neighbor[from];
-        self.separation2[to] = self.separation2[from];
-        self.distance[to] = self.distance[from];
-    }
-
-    fn truncate(&mut self, count: usize) {
-        self.y.truncate(count);
-        self.phi.truncate(count);
-        self.scale.truncate(count);
-        self.node.truncate(count);
-        self.neighbor.truncate(count);
-        self.separation2.truncate(count);
-        self.distance.truncate(count);
-    }
-}
-
-/// The slot of the smallest entry below `limit`, and that entry; else no neighbor and the limit.
-#[inline]
-fn nearest_below(row: &[f64], limit: f64) -> (u64, f64) {
-    match argmin(row) {
-        Some((slot, separation2)) if separation2 < limit => (slot as u64, separation2),
-        _ => (NO_NEIGHBOR, limit),
-    }
-}
-
-/// Squared (rapidity, azimuth) distances of one direction to many; azimuths in (-pi, pi].
-#[inline]
-fn fill_row(y: f64, phi: f64, ys: &[f64], phis: &[f64], row: &mut [f64]) {
-    for ((distance2, other_y), other_phi) in row.iter_mut().zip(ys).zip(phis) {
-        let dy = y - other_y;
-        let turn = (phi - other_phi).abs();
-        let back = TAU - turn;
-        let dphi = if turn < back { turn } else { back };
-        *distance2 = dy * dy + dphi * dphi;
-    }
-}
-
-/// Place and value of the smallest entry, the first of equal ones; `None` for no entries. No entry may be NaN.
-#[inline]
-fn argmin(values: &[f64]) -> Option<(usize, f64)> {
-    // Four independent minima let the comparison run in vector registers; the place is looked up after.
-    const LANES: usize = 4;
-    let mut minima = [f64::INFINITY; LANES];
-    let mut chunks = values.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for (minimum, &value) in minima.iter_mut().zip(chunk) {
-            *minimum = if value < *minimum { value } else { *minimum };
+    /// Empties the slot of a node and fills it with the last.
+    #[inline(always)]
+    fn release(&mut self, node: usize) {
+        let slot = std::mem::replace(&mut self.slot[node], GONE) as usize;
+        self.count -= 1;
+        let last = self.count;
+        if slot != last {
+            let (from, lane) = (self.blocks[last / LANES], last % LANES);
+            let (to, into) = (&mut self.blocks[slot / LANES], slot % LANES);
+            to.y[into] = from.y[lane];
+            to.phi[into] = from.phi[lane];
+            to.scale[into] = from.scale[lane];
+            to.separation2[into] = from.separation2[lane];
+            to.neighbor[into] = from.neighbor[lane];
+            let moved = self.node[last];
+            self.node[slot] = moved;
+            self.slot[moved as usize] = slot as u32;
+        }
+        if last.is_multiple_of(LANES) {
+            self.blocks.truncate(last / LANES);
+        } else {
+            vacate(&mut self.blocks[last / LANES], last % LANES);
         }
     }
-    let mut smallest = f64::INFINITY;
-    for &value in minima.iter().chain(chunks.remainder()) {
-        smallest = if value < smallest { value } else { smallest };
-    }
-    values
-        .iter()
-        .position(|&value| value == smallest)
-        .map(|place| (place, smallest))
+}
+
+fn vacate(block: &mut Block, lane: usize) {
+    block.y[lane] = f64::INFINITY;
+    block.separation2[lane] = f64::INFINITY;
+    block.scale[lane] = 1.0;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pulp::{Arch, WithSimd};
 
-    #[test]
-    fn argmin_names_the_first_smallest_at_every_length() {
-        assert_eq!(argmin(&[]), None);
-        for length in 1..20 {
-            for place in 0..length {
-                let mut values = vec![3.0_f64; length];
-                values[place] = 1.0;
-                values[length - 1] = values[length - 1].min(1.0);
-                assert_eq!(argmin(&values), Some((place, 1.0)));
-            }
-        }
-        assert_eq!(argmin(&[f64::INFINITY]), Some((0, f64::INFINITY)));
+    /// A fixed scatter on both sides of the seam at phi = pi.
+    fn scatter(count: usize) -> Vec<Member> {
+        (0..count)
+            .map(|node| Member {
+                y: (node % 7) as f64 * 0.21 - 0.6,
+                phi: crate::wrap_phi(node as f64 * 2.399_963),
+                scale: 1.0 + (node * node % 11) as f64,
+            })
+            .collect()
     }
 
-    #[test]
-    fn cached_neighbors_are_those_of_an_exhaustive_search() {
-        // A fixed scatter on both sides of the seam at phi = pi.
-        let mut set = ActiveSet::new(0.36);
-        for i in 0..40u32 {
-            let angle = f64::from(i) * 2.399_963;
-            let member = Member {
-                y: f64::from(i % 7) * 0.21 - 0.6,
-                phi: crate::wrap_phi(angle),
-                scale: 1.0 + f64::from(i * i % 11),
-                node: i,
-            };
-            set.push(member);
+    /// Steps by the definition: all pairs, every time.
+    fn exhaustive(members: &[(usize, Member)], radius2: f64) -> f64 {
+        let mut smallest = f64::INFINITY;
+        for (i, (_, a)) in members.iter().enumerate() {
+            smallest = smallest.min(a.scale * radius2);
+            for (_, b) in &members[..i] {
+                let turn = (a.phi - b.phi).abs();
+                let (dy, dphi) = (a.y - b.y, turn.min(TAU - turn));
+                let separation2 = dy * dy + dphi * dphi;
+                if separation2 < radius2 {
+                    smallest = smallest.min(a.scale.min(b.scale) * separation2);
+                }
+            }
         }
-        set.find_all_neighbors();
-        for round in 0..30u32 {
-            let (slot, _) = set.closest().unwrap();
-            match set.neighbor(slot) {
-                NO_NEIGHBOR => set.remove(slot),
-                other => {
-                    let (y, phi) = set.direction(slot);
-                    set.merge(
-                        slot,
-                        other as usize,
-                        Member {
+        smallest
+    }
+
+    /// Clusters the scatter, checking each step, and returns all of them.
+    struct Run(usize);
+
+    impl WithSimd for Run {
+        type Output = Vec<Closest>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<Closest> {
+            let mut set = ActiveSet::new(0.36);
+            set.fill(simd, scatter(self.0).into_iter());
+            let mut members: Vec<(usize, Member)> = scatter(self.0).into_iter().enumerate().collect();
+            let mut next = members.len();
+            let mut steps = Vec::new();
+            while let Some(step) = set.closest(simd) {
+                assert_eq!(step.distance, exhaustive(&members, 0.36), "{} left", members.len());
+                let place = set.slot[step.node] as usize;
+                let block = &set.blocks[place / LANES];
+                let (y, phi) = (block.y[place % LANES], block.phi[place % LANES]);
+                members.retain(|&(node, _)| node != step.node && Some(node) != step.neighbor);
+                match step.neighbor {
+                    None => set.remove(simd, step.node),
+                    Some(neighbor) => {
+                        let member = Member {
                             y: y + 0.05,
                             phi,
                             scale: 2.0,
-                            node: 40 + round,
-                        },
-                    );
+                        };
+                        set.merge(simd, [step.node, neighbor], member);
+                        members.push((next, member));
+                        next += 1;
+                    }
                 }
+                assert_eq!(set.count, members.len());
+                steps.push(step);
             }
-            for k in 0..set.y.len() {
-                let cached = (set.neighbor[k], set.separation2[k], set.distance[k]);
-                set.find_neighbor(k);
-                assert_eq!(
-                    cached,
-                    (set.neighbor[k], set.separation2[k], set.distance[k]),
-                    "round {round}, slot {k}"
-                );
-            }
+            assert!(members.is_empty() && set.blocks.is_empty());
+            steps
+        }
+    }
+
+    #[test]
+    fn every_step_is_the_smallest_of_an_exhaustive_search_at_every_size() {
+        for count in (0..20).chain([31, 32, 33, 40, 100]) {
+            assert_eq!(Arch::new().dispatch(Run(count)).len(), count);
+        }
+    }
+
+    #[test]
+    fn steps_do_not_depend_on_the_width_of_registers() {
+        let widest = Arch::new().dispatch(Run(60));
+        assert_eq!(Arch::Scalar.dispatch(Run(60)), widest);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            assert_eq!(Arch::V3(v3).dispatch(Run(60)), widest);
         }
     }
 }

@@ -3,13 +3,14 @@
 //! Cacciari, Salam, Soyez, "The anti-kT jet clustering algorithm", arXiv:0802.1189; the O(N^2) form after
 //! Cacciari, Salam, "Dispelling the N^3 myth for the kT jet-finder", hep-ph/0512210. The step of smallest distance
 //! d_ij = min(pT_i^2p, pT_j^2p) dR_ij^2 / R^2, d_iB = pT_i^2p is taken until nothing is left. The lemma that makes it
-//! quadratic: the pair of smallest d_ij are geometrical nearest neighbors of the lower-scale partner, so one cached
-//! neighbor a particle suffices. No tiling: jets have at most some 200 constituents.
+//! quadratic: of the pair of smallest d_ij one is the geometrical nearest neighbor of the other, the one of lower scale, so
+//! one cached neighbor a particle suffices. No tiling: jets have at most some 200 constituents.
 
-use crate::active_set::{ActiveSet, Member, NO_NEIGHBOR};
+use crate::active_set::{ActiveSet, Closest, Member};
 use crate::cluster_history::{ClusterHistory, ClusterStep};
 use crate::constituents::check_jet;
 use crate::{FourVector, PhysicsError, constituents};
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 use tagwerk_data::Jets;
 
@@ -80,6 +81,7 @@ impl JetDefinition {
 #[derive(Debug, Clone)]
 pub struct Clusterer {
     definition: JetDefinition,
+    inverse_radius2: f64,
     active: ActiveSet,
     history: ClusterHistory,
 }
@@ -98,10 +100,10 @@ impl Clusterer {
                 limit: "above 0 and at most 1000",
             });
         }
-        let active = ActiveSet::new(radius * radius);
         Ok(Self {
             definition,
-            active,
+            inverse_radius2: 1.0 / (radius * radius),
+            active: ActiveSet::new(radius * radius),
             history: ClusterHistory::default(),
         })
     }
@@ -137,41 +139,28 @@ impl Clusterer {
         particles: impl IntoIterator<Item = FourVector>,
     ) -> Result<&ClusterHistory, PhysicsError> {
         self.start(particles)?;
-        self.active.find_all_neighbors();
-        while let Some((slot, distance)) = self.active.closest() {
-            let neighbor = self.active.neighbor(slot);
-            let distance = distance * self.active.inverse_radius2();
-            if neighbor == NO_NEIGHBOR {
-                self.finish(slot, distance);
-            } else {
-                self.merge(slot, neighbor as usize, distance);
-            }
-        }
+        // With the widest vector instructions of the machine.
+        Arch::new().dispatch(Run(self));
         Ok(&self.history)
     }
 
-    /// Empties the history and fills the active set.
+    /// Empties the history and takes the particles in.
     fn start(&mut self, particles: impl IntoIterator<Item = FourVector>) -> Result<(), PhysicsError> {
         let history = &mut self.history;
         history.momenta.clear();
+        history.directions.clear();
         history.steps.clear();
         history.consumed.clear();
         history.formed.clear();
         history.particle_count = 0;
-        self.active.clear();
         for (row, particle) in particles.into_iter().enumerate() {
             if let Err(error) = check_finite(row, &particle) {
                 history.momenta.clear();
+                history.directions.clear();
                 return Err(error);
             }
             history.momenta.push(particle);
-            let scale = scale(self.definition.algorithm, particle.pt2());
-            self.active.push(Member {
-                y: particle.rapidity(),
-                phi: particle.phi(),
-                scale,
-                node: row as u32,
-            });
+            history.directions.push([particle.rapidity(), particle.phi()]);
         }
         let count = history.momenta.len();
         history.particle_count = count;
@@ -179,45 +168,45 @@ impl Clusterer {
         Ok(())
     }
 
-    /// Takes a step with the beam: the pseudojet in `slot` is an inclusive jet.
-    fn finish(&mut self, slot: usize, distance: f64) {
-        let node = self.active.node(slot);
+    /// Takes all steps.
+    #[inline(always)]
+    fn run<S: Simd>(&mut self, simd: S) {
+        let algorithm = self.definition.algorithm;
+        let particles = self.history.momenta.iter().zip(&self.history.directions);
+        let members = particles.map(|(momentum, &direction)| member(algorithm, momentum, direction));
+        self.active.fill(simd, members);
+        while let Some(closest) = self.active.closest(simd) {
+            match closest.neighbor {
+                None => self.finish(simd, closest),
+                Some(neighbor) => self.merge(simd, closest, neighbor),
+            }
+        }
+    }
+
+    /// Takes a step with the beam: the node is an inclusive jet.
+    #[inline(always)]
+    fn finish<S: Simd>(&mut self, simd: S, closest: Closest) {
+        let Closest { node, distance, .. } = closest;
         self.history.consumed[node] = self.history.steps.len() as u32;
         self.history.steps.push(ClusterStep {
             first: node,
             second: None,
             merged: None,
-            distance,
+            distance: distance * self.inverse_radius2,
         });
-        self.active.remove(slot);
+        self.active.remove(simd, node);
     }
 
     /// Takes a step that merges two.
-    fn merge(&mut self, slot: usize, neighbor: usize, distance: f64) {
-        let (first, second) = (self.active.node(slot), self.active.node(neighbor));
+    #[inline(always)]
+    fn merge<S: Simd>(&mut self, simd: S, closest: Closest, second: usize) {
+        let (first, distance) = (closest.node, closest.distance * self.inverse_radius2);
+        let (momentum, direction) = self.recombined(first, second);
         let history = &mut self.history;
-        let (a, b) = (history.momenta[first], history.momenta[second]);
-        let (momentum, y, phi) = match self.definition.recombination {
-            Recombination::EScheme => {
-                let sum = a + b;
-                (sum, sum.rapidity(), sum.phi())
-            }
-            Recombination::WinnerTakeAll => {
-                let (harder, winner) = if a.pt2() >= b.pt2() { (slot, a) } else { (neighbor, b) };
-                // The direction is handed on as it is, not recomputed: it stays exactly that of a particle.
-                let (y, phi) = self.active.direction(harder);
-                // The magnitude, as FastJet does: rounding makes massless input spacelike as often as timelike.
-                let mass = winner.mass().abs();
-                (
-                    FourVector::from_pt_rapidity_phi_mass(a.pt() + b.pt(), y, phi, mass),
-                    y,
-                    phi,
-                )
-            }
-        };
         let merged = history.momenta.len();
         let step = history.steps.len() as u32;
         history.momenta.push(momentum);
+        history.directions.push(direction);
         history.consumed.push(0);
         history.formed.push(step);
         history.consumed[first] = step;
@@ -228,21 +217,56 @@ impl Clusterer {
             merged: Some(merged),
             distance,
         });
-        let scale = scale(self.definition.algorithm, momentum.pt2());
-        self.active.merge(
-            slot,
-            neighbor,
-            Member {
-                y,
-                phi,
-                scale,
-                node: merged as u32,
-            },
-        );
+        let member = member(self.definition.algorithm, &momentum, direction);
+        self.active.merge(simd, [first, second], member);
+    }
+
+    /// Momentum and direction of two nodes made one.
+    #[inline(always)]
+    fn recombined(&self, first: usize, second: usize) -> (FourVector, [f64; 2]) {
+        let (a, b) = (self.history.momenta[first], self.history.momenta[second]);
+        match self.definition.recombination {
+            Recombination::EScheme => {
+                let sum = a + b;
+                (sum, [sum.rapidity(), sum.phi()])
+            }
+            Recombination::WinnerTakeAll => {
+                let (harder, winner) = if a.pt2() >= b.pt2() { (first, a) } else { (second, b) };
+                // The direction is handed on as it is, not recomputed: it stays exactly that of a particle.
+                let direction = self.history.directions[harder];
+                // The magnitude, as FastJet does: rounding makes massless input spacelike as often as timelike.
+                let mass = winner.mass().abs();
+                let [y, phi] = direction;
+                let momentum = FourVector::from_pt_rapidity_phi_mass(a.pt() + b.pt(), y, phi, mass);
+                (momentum, direction)
+            }
+        }
+    }
+}
+
+/// A clustering about to run on some kind of vector instructions.
+struct Run<'a>(&'a mut Clusterer);
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.run(simd);
+    }
+}
+
+#[inline(always)]
+fn member(algorithm: ClusterAlgorithm, momentum: &FourVector, [y, phi]: [f64; 2]) -> Member {
+    Member {
+        y,
+        phi,
+        scale: scale(algorithm, momentum.pt2()),
     }
 }
 
 /// pT^2p, the momentum factor of the distances.
+#[inline]
 fn scale(algorithm: ClusterAlgorithm, pt2: f64) -> f64 {
     match algorithm {
         ClusterAlgorithm::Kt => pt2,
@@ -259,6 +283,7 @@ fn scale(algorithm: ClusterAlgorithm, pt2: f64) -> f64 {
 }
 
 /// Refuses momenta whose squares overflow: distances would be infinite and the order of steps undefined.
+#[inline]
 fn check_finite(row: usize, particle: &FourVector) -> Result<(), PhysicsError> {
     const LIMIT: f64 = 1e100;
     for (column, value) in [

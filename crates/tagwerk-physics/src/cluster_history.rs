@@ -4,7 +4,7 @@
 //! Each of the N steps takes away exactly one active node, by merging two into one or by declaring one a
 //! final jet ("recombination with the beam"), so the state before the last n steps holds exactly n jets.
 
-use crate::{FourVector, PhysicsError};
+use crate::{FourVector, PhysicsError, wrap_phi};
 
 /// One step of a clustering.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +24,8 @@ pub struct ClusterStep {
 pub struct ClusterHistory {
     pub(crate) particle_count: usize,
     pub(crate) momenta: Vec<FourVector>,
+    /// (rapidity, azimuth) of all nodes.
+    pub(crate) directions: Vec<[f64; 2]>,
     pub(crate) steps: Vec<ClusterStep>,
     /// For each node the step that consumed it.
     pub(crate) consumed: Vec<u32>,
@@ -58,6 +60,18 @@ impl ClusterHistory {
     /// If there is no such node, like an index into a slice; so do the other functions that take a node.
     pub fn momentum(&self, node: usize) -> FourVector {
         self.momenta[node]
+    }
+
+    /// Rapidity and azimuth of a node: those of its momentum, and with winner-take-all recombination exactly those of
+    /// a particle.
+    pub fn direction(&self, node: usize) -> [f64; 2] {
+        self.directions[node]
+    }
+
+    /// Distance of two nodes in the (rapidity, azimuth) plane.
+    pub fn separation(&self, a: usize, b: usize) -> f64 {
+        let ([y_a, phi_a], [y_b, phi_b]) = (self.directions[a], self.directions[b]);
+        (y_a - y_b).hypot(wrap_phi(phi_a - phi_b))
     }
 
     /// Whether a node is a particle.

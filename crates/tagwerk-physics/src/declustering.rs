@@ -9,8 +9,8 @@
 //! through the arrays), the two children of a node are neighbors, and the k-th inner node (from 0) has the children 2k
 //! + 1 and 2k + 2. [`TreeView`](crate::TreeView) is built on the last.
 
-use crate::{ClusterHistory, Clusterer, FourVector, JetDefinition, PhysicsError, check_jets, constituents};
-use rayon::prelude::*;
+use crate::jet_blocks::history_blocks;
+use crate::{ClusterHistory, Clusterer, FourVector, JetDefinition, PhysicsError};
 use tagwerk_data::Jets;
 
 /// Stands for "no node" and "no particle": children of a leaf, parent of the root, particle of an inner node.
@@ -157,6 +157,13 @@ impl DeclusteringTrees {
         self.particle.push(node as u32);
     }
 
+    /// Forgets all trees and makes that of the hardest jet.
+    pub(crate) fn refill(&mut self, history: &ClusterHistory) -> DeclusteringTree<'_> {
+        self.clear();
+        self.push(history, hardest_jet(history));
+        self.tree(0)
+    }
+
     fn clear(&mut self) {
         self.offsets.truncate(1);
         self.momenta.clear();
@@ -223,16 +230,14 @@ impl Declusterer {
         particles: impl IntoIterator<Item = FourVector>,
     ) -> Result<DeclusteringTree<'_>, PhysicsError> {
         let history = self.clusterer.cluster(particles)?;
-        self.own.clear();
-        self.own.push(history, hardest_jet(history));
-        Ok(self.own.tree(0))
+        Ok(self.own.refill(history))
     }
 }
 
 /// The trees of all jets, in parallel over jets.
 ///
 /// # Errors
-/// [`PhysicsError::Setting`] for a radius outside (0, 1000]; whatever [`check_jets`] finds.
+/// [`PhysicsError::Setting`] for a radius outside (0, 1000]; whatever [`crate::check_jets`] finds.
 pub fn declustering_trees(jets: &Jets, definition: JetDefinition) -> Result<DeclusteringTrees, PhysicsError> {
     let blocks = history_blocks(jets, definition, |_, history, block: &mut DeclusteringTrees| {
         block.push(history, hardest_jet(history));
@@ -244,51 +249,8 @@ pub fn declustering_trees(jets: &Jets, definition: JetDefinition) -> Result<Decl
     Ok(trees)
 }
 
-/// Jets a task: enough to hide the cost of stealing it, few enough to balance.
-const BLOCK: usize = 256;
-
-/// Makes the tree of every jet and hands it to `take(b, tree, block)`, blocks of jets in parallel.
-///
-/// The blocks come back in the order of the jets. For results whose size is known only once the tree is.
-pub(crate) fn tree_blocks<T: Default + Send>(
-    jets: &Jets,
-    definition: JetDefinition,
-    take: impl Fn(usize, DeclusteringTree<'_>, &mut T) + Sync,
-) -> Result<Vec<T>, PhysicsError> {
-    let blocks = history_blocks(
-        jets,
-        definition,
-        |b, history, (block, own): &mut (T, DeclusteringTrees)| {
-            own.clear();
-            own.push(history, hardest_jet(history));
-            take(b, own.tree(0), block);
-        },
-    )?;
-    Ok(blocks.into_iter().map(|(block, _)| block).collect())
-}
-
-/// Clusters every jet and hands its history to `take(b, history, block)`, blocks of jets in parallel.
-fn history_blocks<T: Default + Send>(
-    jets: &Jets,
-    definition: JetDefinition,
-    take: impl Fn(usize, &ClusterHistory, &mut T) + Sync,
-) -> Result<Vec<T>, PhysicsError> {
-    check_jets(jets)?;
-    let clusterer = Clusterer::new(definition)?;
-    (0..jets.len().div_ceil(BLOCK))
-        .into_par_iter()
-        .map_with(clusterer, |clusterer, block| {
-            let mut result = T::default();
-            for b in block * BLOCK..((block + 1) * BLOCK).min(jets.len()) {
-                take(b, clusterer.cluster(constituents(jets, b))?, &mut result);
-            }
-            Ok(result)
-        })
-        .collect()
-}
-
 /// The inclusive jet of the highest transverse momentum.
-fn hardest_jet(history: &ClusterHistory) -> Option<usize> {
+pub(crate) fn hardest_jet(history: &ClusterHistory) -> Option<usize> {
     let jets = history.steps().iter().filter(|step| step.merged.is_none());
     jets.map(|step| step.first).reduce(|hardest, node| {
         let [first, _] = harder_first(history, [hardest, node]);
@@ -300,7 +262,7 @@ fn hardest_jet(history: &ClusterHistory) -> Option<usize> {
 ///
 /// Equal ones by their components: the order in which a clustering names two partners follows the order of the
 /// input, which must not show.
-fn harder_first(history: &ClusterHistory, [a, b]: [usize; 2]) -> [usize; 2] {
+pub(crate) fn harder_first(history: &ClusterHistory, [a, b]: [usize; 2]) -> [usize; 2] {
     let (p, q) = (history.momentum(a), history.momentum(b));
     let order = p.pt2().total_cmp(&q.pt2());
     let order = order.then_with(|| p.px.total_cmp(&q.px).then_with(|| p.py.total_cmp(&q.py)));

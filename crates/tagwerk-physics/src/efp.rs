@@ -106,7 +106,7 @@ impl Default for EfpConfig {
 }
 
 impl EfpConfig {
-    fn check(&self) -> Result<(), PhysicsError> {
+    pub(crate) fn check(&self) -> Result<(), PhysicsError> {
         let refuse = |name, value, limit| Err(PhysicsError::Setting { name, value, limit });
         if self.max_degree > MAX_DEGREE {
             return refuse("max_degree", self.max_degree as f64, "at most 7");

@@ -44,6 +44,38 @@ pub enum PhysicsError {
         /// What is allowed.
         limit: &'static str,
     },
+    /// A set of features that does not exist.
+    #[error(
+        "no feature set `{name}`; there are: {known} (constituents and their pairs are many rows a jet, not features of it)"
+    )]
+    UnknownFeatures {
+        /// The name found.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// A setting that a set of features does not have, or a value outside its limits.
+    #[error("feature set `{set}`: `{setting}` {found}; allowed: {allowed}")]
+    FeatureSetting {
+        /// Name of the set.
+        set: &'static str,
+        /// Name of the setting.
+        setting: String,
+        /// What is wrong with it.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// Two sets of features with a column of the same name.
+    #[error("feature sets `{first}` and `{second}` both make a column `{column}`; ask for it once")]
+    FeatureTwice {
+        /// Name of the column.
+        column: String,
+        /// The set that has it first.
+        first: &'static str,
+        /// The set that has it too.
+        second: &'static str,
+    },
     /// An index past the end.
     #[error("{what} {index} does not exist: there are {len}")]
     Index {

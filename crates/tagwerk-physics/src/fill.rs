@@ -55,9 +55,18 @@ pub(crate) fn fill_dense<S: Default>(
     shape: Vec<usize>,
     fill: impl Fn(usize, &mut [f32], &mut S) + Sync,
 ) -> Result<DenseView, PhysicsError> {
+    let values = fill_rows(jets, shape.iter().product(), fill)?;
+    Ok(DenseView { shape, values })
+}
+
+/// Fills `size` values a jet, `[B, size]`; `fill(b, values, scratch)` receives the zeroed values of jet `b`.
+pub(crate) fn fill_rows<T: Copy + Default + Send, S: Default>(
+    jets: &Jets,
+    size: usize,
+    fill: impl Fn(usize, &mut [T], &mut S) + Sync,
+) -> Result<Vec<T>, PhysicsError> {
     check_jets(jets)?;
-    let size: usize = shape.iter().product();
-    let mut values = vec![0.0; jets.len() * size];
+    let mut values = vec![T::default(); jets.len() * size];
     if size > 0 {
         values
             .par_chunks_mut(size * BLOCK)
@@ -69,7 +78,7 @@ pub(crate) fn fill_dense<S: Default>(
                 }
             });
     }
-    Ok(DenseView { shape, values })
+    Ok(values)
 }
 
 fn check_max_constituents(max_constituents: usize) -> Result<(), PhysicsError> {

@@ -25,6 +25,7 @@ pub struct FourVector {
 
 impl FourVector {
     /// From energy and Cartesian momentum, in GeV.
+    #[inline]
     pub fn new(e: f64, px: f64, py: f64, pz: f64) -> Self {
         Self { e, px, py, pz }
     }
@@ -45,6 +46,7 @@ impl FourVector {
     }
 
     /// Squared transverse momentum, GeV^2.
+    #[inline]
     pub fn pt2(&self) -> f64 {
         self.px * self.px + self.py * self.py
     }
@@ -60,6 +62,7 @@ impl FourVector {
     }
 
     /// Azimuth in (-pi, pi]; 0 where there is no transverse momentum.
+    #[inline]
     pub fn phi(&self) -> f64 {
         if self.px == 0.0 && self.py == 0.0 {
             return 0.0;
@@ -82,6 +85,7 @@ impl FourVector {
     ///
     /// Computed as ln((E + |pz|)^2 / (pT^2 + m^2)) / 2 with the sign of `pz`, which is stable for forward
     /// particles. A squared mass below zero, the rounding of massless input, counts as zero.
+    #[inline]
     pub fn rapidity(&self) -> f64 {
         let pt2 = self.pt2();
         let transverse_mass2 = pt2 + self.mass2().max(0.0);
@@ -96,6 +100,7 @@ impl FourVector {
     }
 
     /// Squared invariant mass, GeV^2; may be negative by rounding.
+    #[inline]
     pub fn mass2(&self) -> f64 {
         (self.e + self.pz) * (self.e - self.pz) - self.pt2()
     }
@@ -170,6 +175,7 @@ impl FourVector {
     }
 
     /// Whether all four components are finite.
+    #[inline]
     pub fn is_finite(&self) -> bool {
         self.e.is_finite() && self.px.is_finite() && self.py.is_finite() && self.pz.is_finite()
     }
@@ -178,6 +184,7 @@ impl FourVector {
 impl std::ops::Add for FourVector {
     type Output = Self;
 
+    #[inline]
     fn add(self, other: Self) -> Self {
         Self {
             e: self.e + other.e,
@@ -189,6 +196,7 @@ impl std::ops::Add for FourVector {
 }
 
 impl std::ops::AddAssign for FourVector {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
@@ -201,6 +209,7 @@ impl std::iter::Sum for FourVector {
 }
 
 /// Brings an angle into (-pi, pi].
+#[inline]
 pub fn wrap_phi(angle: f64) -> f64 {
     if angle > -PI && angle <= PI {
         return angle;

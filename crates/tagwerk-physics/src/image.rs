@@ -74,7 +74,7 @@ impl ImageConfig {
         }
     }
 
-    fn check(&self) -> Result<(), PhysicsError> {
+    pub(crate) fn check(&self) -> Result<(), PhysicsError> {
         if self.pixels == 0 || self.pixels > MAX_PIXELS {
             return Err(PhysicsError::Setting {
                 name: "pixels",

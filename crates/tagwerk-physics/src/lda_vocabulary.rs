@@ -64,6 +64,14 @@ impl LdaVocabulary {
         }
     }
 
+    /// Of words that were counted elsewhere, rising strictly.
+    ///
+    /// # Errors
+    /// [`PhysicsError::Setting`] for words that do not rise; as [`LdaWordConfig::check`].
+    pub fn of_words(config: LdaWordConfig, words: Vec<u64>) -> Result<Self, PhysicsError> {
+        Parts { config, words }.try_into()
+    }
+
     /// Number of words, `V`.
     pub fn len(&self) -> usize {
         self.words.len()
@@ -188,6 +196,13 @@ mod tests {
         let vocabulary = LdaVocabulary::fit(&words(&[&[70, 70, 70, 5], &[5]]), 2);
         assert_eq!(vocabulary.words(), [5]);
         assert!(LdaVocabulary::fit(&words(&[]), 1).is_empty());
+    }
+
+    #[test]
+    fn words_counted_elsewhere_must_rise() {
+        let of = |words: &[u64]| LdaVocabulary::of_words(LdaWordConfig::default(), words.to_vec());
+        assert_eq!(of(&[5, 9, 70]).unwrap(), LdaVocabulary::fit(&words(&[&[70, 5, 9]]), 1));
+        assert!(of(&[5, 5]).is_err() && of(&[9, 5]).is_err());
     }
 
     #[test]

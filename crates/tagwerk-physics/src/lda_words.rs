@@ -23,7 +23,8 @@
 //! **Massless** is what single precision cannot tell from massless: m^2 <= 5e-7 E^2. Massless parents give no word
 //! (their ratios are rounding), are counted as degenerate, and are walked through; a massless daughter has mass 0.
 
-use crate::declustering::{DeclusteringTree, tree_blocks};
+use crate::declustering::DeclusteringTree;
+use crate::jet_blocks::gather_trees;
 use crate::{ClusterAlgorithm, JetDefinition, MAX_RADIUS, NO_NODE, PhysicsError};
 use serde::{Deserialize, Serialize};
 use tagwerk_data::Jets;
@@ -243,59 +244,47 @@ pub fn lda_words(jets: &Jets, jet_level: &[f64], config: &LdaWordConfig) -> Resu
     }
     // The largest radius, so that reclustering ends in one jet.
     let definition = JetDefinition::new(ClusterAlgorithm::CambridgeAachen, MAX_RADIUS);
-    let blocks = tree_blocks(jets, definition, |b, tree, block: &mut Block| {
-        block.push(&tree, &jet_level[b * width..(b + 1) * width], config);
+    let gathered = gather_trees(jets, definition, |b, tree, words, open| {
+        spell(&tree, &jet_level[b * width..(b + 1) * width], config, words, open)
     })?;
-    let mut result = LdaWords {
+    Ok(LdaWords {
         config: config.clone(),
-        words: Vec::with_capacity(blocks.iter().map(|block| block.words.len()).sum()),
-        offsets: Vec::with_capacity(jets.len() + 1),
-        degenerate: 0,
-    };
-    result.offsets.push(0);
-    for block in blocks {
-        let first = result.words.len();
-        result.offsets.extend(block.ends.iter().map(|end| first + end));
-        result.words.extend_from_slice(&block.words);
-        result.degenerate += block.degenerate;
-    }
-    Ok(result)
+        words: gathered.items,
+        offsets: gathered.offsets,
+        degenerate: gathered.left_out,
+    })
 }
 
-/// The words of a block of jets.
-#[derive(Default)]
-struct Block {
-    words: Vec<u64>,
-    ends: Vec<usize>,
-    degenerate: u64,
-    /// For each node of a tree whether it is taken apart.
-    open: Vec<bool>,
-}
-
-impl Block {
-    fn push(&mut self, tree: &DeclusteringTree<'_>, jet_level: &[f64], config: &LdaWordConfig) {
-        self.open.clear();
-        for node in 0..tree.len() {
-            // Parents stand before their children. Floor 0 opens massless parents too: their branches may have mass.
-            let reached = tree.parent[node] == NO_NODE || self.open[tree.parent[node] as usize];
-            let heavy = config.mass_floor == 0.0 || mass(&tree.momenta[node]) > config.mass_floor;
-            let open = reached && heavy && tree.left[node] != NO_NODE;
-            self.open.push(open);
-            if !open {
-                continue;
-            }
-            let Some(splitting) = splitting(tree, node) else {
-                self.degenerate += 1;
-                continue;
-            };
-            let numbers = jet_level.iter().zip(&config.jet_level);
-            let word = numbers.fold(config.splitting_word(&splitting), |word, (&value, edges)| {
-                word * (edges.len() as u64 + 1) + bin(edges, value) as u64
-            });
-            self.words.push(word);
+/// Adds the words of a jet and returns how many splittings have none. `open`: for each node whether it is taken apart.
+fn spell(
+    tree: &DeclusteringTree<'_>,
+    jet_level: &[f64],
+    config: &LdaWordConfig,
+    words: &mut Vec<u64>,
+    open: &mut Vec<bool>,
+) -> u64 {
+    let mut degenerate = 0;
+    open.clear();
+    for node in 0..tree.len() {
+        // Parents stand before their children. Floor 0 opens massless parents too: their branches may have mass.
+        let reached = tree.parent[node] == NO_NODE || open[tree.parent[node] as usize];
+        let heavy = config.mass_floor == 0.0 || mass(&tree.momenta[node]) > config.mass_floor;
+        open.push(reached && heavy && tree.left[node] != NO_NODE);
+        if !open[node] {
+            continue;
         }
-        self.ends.push(self.words.len());
+        let Some(splitting) = splitting(tree, node) else {
+            degenerate += 1;
+            continue;
+        };
+        let numbers = jet_level.iter().zip(&config.jet_level);
+        words.push(
+            numbers.fold(config.splitting_word(&splitting), |word, (&value, edges)| {
+                word * (edges.len() as u64 + 1) + bin(edges, value) as u64
+            }),
+        );
     }
+    degenerate
 }
 
 #[cfg(test)]

@@ -8,11 +8,15 @@
 //! | (z, y, phi) a constituent | [`pfn_view`] | EFN, PFN |
 //! | ninety numbers | [`topodnn_view`] | TopoDNN |
 //! | pictures | [`image_view`] | CNN, ResNeXt |
+//! | four-momenta | [`four_vectors_view`] | LoLa, LBN |
 //! | 3M - 4 values of N-subjettiness, pT, mass | [`m_body_view`] | dense networks |
 //! | 1000 energy flow polynomials | [`efp_view`] | linear discriminants |
+//! | twenty classic observables | [`high_level_view`] | boosted trees |
 //! | declustering trees | [`treenin_view`] | recursive networks |
 //! | declusterings in the Lund plane | [`lund_view`] | sequences and graphs |
 //! | pairs of constituents | [`pair_features_view`] | transformers |
+//!
+//! For people, and for methods that read tables, [`FeaturePlan`] makes named columns of all observables of a jet.
 //!
 //! Below them stand [`FourVector`] and a sequential [`Clusterer`] (anti-kT, Cambridge/Aachen, kT) that keeps its full
 //! history, from which subjets, declustering trees and [soft drop](SoftDropGroomer) follow.
@@ -40,9 +44,13 @@ mod efp;
 mod energy_correlation;
 mod energy_flow_view;
 mod error;
+mod features;
 mod fill;
 mod four_vector;
+mod four_vectors_view;
+mod high_level_view;
 mod image;
+mod jet_blocks;
 mod kinematic_features;
 mod lda_vocabulary;
 mod lda_words;
@@ -67,7 +75,10 @@ pub use efp::{EfpConfig, EfpCost, EfpGraph, EfpMeasure, EfpScratch, EfpSpec, Efp
 pub use energy_correlation::{EnergyCorrelationConfig, EnergyCorrelations, EnergyCorrelator, energy_correlations};
 pub use energy_flow_view::{PfnPreprocessing, pfn_view};
 pub use error::PhysicsError;
+pub use features::{FeatureColumn, FeatureKind, FeaturePlan, FeatureSet, FeatureTable, FeatureValues, LundCounts};
 pub use four_vector::{FourVector, MAX_RAPIDITY, wrap_phi};
+pub use four_vectors_view::four_vectors_view;
+pub use high_level_view::{HIGH_LEVEL_OBSERVABLES, high_level_view};
 pub use image::{ImageConfig, ImageFrame, ImageIntensity, image_view};
 pub use kinematic_features::{
     KINEMATIC_FEATURES, PART_STANDARDIZATION, Standardization, particlenet_view, standardize,
@@ -75,11 +86,11 @@ pub use kinematic_features::{
 pub use lda_vocabulary::{LdaDocuments, LdaVocabulary};
 pub use lda_words::{LdaWordConfig, LdaWords, Splitting, lda_words, splitting};
 pub use lund_plane::{LUND_COORDINATES, LundConfig, LundDeclustering, LundPlanes, lund_planes, lund_view};
-pub use m_body_basis::{MBodyConfig, TauRatios, m_body_view, tau_ratios};
+pub use m_body_basis::{MBodyConfig, TauRatios, m_body_basis, m_body_view, tau_ratios};
 pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use observables::{JetObservables, jet_observables, jet_observables_with};
 pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view};
-pub use robust_scaler::RobustScaler;
+pub use robust_scaler::{RobustScaler, Take};
 pub use soft_drop::{GroomedJet, SoftDrop, SoftDropGroomer};
 pub use topodnn_view::{TOPODNN_CONSTITUENTS, TOPODNN_PT_SCALE, topodnn_view};
 pub use tree_features::{TREE_FEATURES, TREENIN_DEFINITION, node_features, treenin_view};

@@ -15,8 +15,12 @@
 //! A splitting without an angle or without transverse momentum in the softer branch has no place in the plane (its
 //! logarithms are infinite). It is left out and counted; the walk goes on along the harder branch.
 
-use crate::declustering::{DeclusteringTree, tree_blocks};
-use crate::{ClusterAlgorithm, FourVector, JaggedView, JetDefinition, MAX_RADIUS, NO_NODE, PhysicsError};
+use crate::declustering::{harder_first, hardest_jet};
+use crate::jet_blocks::gather_histories;
+use crate::{
+    ClusterAlgorithm, ClusterHistory, FourVector, JaggedView, JetDefinition, MAX_RADIUS, NO_NODE, PhysicsError,
+    wrap_phi,
+};
 use serde::{Deserialize, Serialize};
 use tagwerk_data::Jets;
 
@@ -56,7 +60,13 @@ pub const LUND_COORDINATES: [&str; 6] = ["ln_inverse_delta", "ln_kt", "ln_z", "l
 impl LundDeclustering {
     /// The point of a splitting; `None` where it has none.
     pub fn new(harder: &FourVector, softer: &FourVector) -> Option<Self> {
-        let (dy, dphi) = (softer.rapidity() - harder.rapidity(), softer.delta_phi(harder));
+        let direction = |v: &FourVector| [v.rapidity(), v.phi()];
+        Self::at(harder, direction(harder), softer, direction(softer))
+    }
+
+    /// As [`new`](Self::new), with (rapidity, azimuth) of both at hand.
+    fn at(harder: &FourVector, [y, phi]: [f64; 2], softer: &FourVector, [soft_y, soft_phi]: [f64; 2]) -> Option<Self> {
+        let (dy, dphi) = (soft_y - y, wrap_phi(soft_phi - phi));
         let delta = dy.hypot(dphi);
         let (softer_pt, total_pt) = (softer.pt(), softer.pt() + harder.pt());
         let z = softer_pt / total_pt;
@@ -129,22 +139,14 @@ impl LundPlanes {
 pub fn lund_planes(jets: &Jets, config: &LundConfig) -> Result<LundPlanes, PhysicsError> {
     // The largest radius, so that reclustering ends in one jet.
     let definition = JetDefinition::new(ClusterAlgorithm::CambridgeAachen, MAX_RADIUS);
-    let blocks = tree_blocks(jets, definition, |_, tree, block: &mut Block| {
-        block.push(&tree, config.depth);
+    let gathered = gather_histories(jets, definition, |_, history, points, walks| {
+        walk(history, config.depth, points, walks)
     })?;
-    let mut planes = LundPlanes {
-        declusterings: Vec::with_capacity(blocks.iter().map(|block| block.declusterings.len()).sum()),
-        offsets: Vec::with_capacity(jets.len() + 1),
-        degenerate: 0,
-    };
-    planes.offsets.push(0);
-    for block in blocks {
-        let first = planes.declusterings.len();
-        planes.offsets.extend(block.ends.iter().map(|end| first + end));
-        planes.declusterings.extend_from_slice(&block.declusterings);
-        planes.degenerate += block.degenerate;
-    }
-    Ok(planes)
+    Ok(LundPlanes {
+        declusterings: gathered.items,
+        offsets: gathered.offsets,
+        degenerate: gathered.left_out,
+    })
 }
 
 /// The Lund planes as a network reads them.
@@ -166,43 +168,49 @@ pub fn lund_view(jets: &Jets, config: &LundConfig) -> Result<JaggedView, Physics
     })
 }
 
-/// The planes of a block of jets.
-#[derive(Default)]
-struct Block {
-    declusterings: Vec<LundDeclustering>,
-    ends: Vec<usize>,
-    degenerate: u64,
-    /// Walks still to be made: node they start from, depth, splitting they come from.
-    walks: Vec<(usize, u32, u32)>,
+/// A walk still to be made.
+struct Walk {
+    /// The node it starts from.
+    start: usize,
+    depth: u32,
+    /// The splitting it comes from.
+    origin: u32,
 }
 
-impl Block {
-    fn push(&mut self, tree: &DeclusteringTree<'_>, depth_limit: u32) {
-        let first = self.declusterings.len();
-        self.walks.clear();
-        if !tree.is_empty() {
-            self.walks.push((0, 0, NO_NODE));
-        }
-        let mut next = 0;
-        while let Some(&(start, depth, origin)) = self.walks.get(next) {
-            let mut node = start;
-            while let Some([harder, softer]) = tree.children(node) {
-                match LundDeclustering::new(&tree.momenta[harder], &tree.momenta[softer]) {
-                    Some(point) => {
-                        if depth < depth_limit && tree.children(softer).is_some() {
-                            let own = self.declusterings.len() - first;
-                            self.walks.push((softer, depth + 1, own as u32));
-                        }
-                        self.declusterings.push(LundDeclustering { depth, origin, ..point });
+/// Adds the splittings of the hardest jet of a history, plane by plane, and returns how many have no place in one.
+fn walk(history: &ClusterHistory, depth_limit: u32, points: &mut Vec<LundDeclustering>, walks: &mut Vec<Walk>) -> u64 {
+    let (first, mut degenerate) = (points.len(), 0);
+    walks.clear();
+    walks.extend(hardest_jet(history).map(|start| Walk {
+        start,
+        depth: 0,
+        origin: NO_NODE,
+    }));
+    let mut next = 0;
+    while let Some(&Walk { start, depth, origin }) = walks.get(next) {
+        let mut node = start;
+        while let Some(children) = history.children(node) {
+            let [harder, softer] = harder_first(history, children);
+            let (a, b) = (history.momentum(harder), history.momentum(softer));
+            match LundDeclustering::at(&a, history.direction(harder), &b, history.direction(softer)) {
+                Some(point) => {
+                    if depth < depth_limit && !history.is_particle(softer) {
+                        walks.push(Walk {
+                            start: softer,
+                            depth: depth + 1,
+                            // A history counts its nodes in u32.
+                            origin: (points.len() - first) as u32,
+                        });
                     }
-                    None => self.degenerate += 1,
+                    points.push(LundDeclustering { depth, origin, ..point });
                 }
-                node = harder;
+                None => degenerate += 1,
             }
-            next += 1;
+            node = harder;
         }
-        self.ends.push(self.declusterings.len());
+        next += 1;
     }
+    degenerate
 }
 
 #[cfg(test)]

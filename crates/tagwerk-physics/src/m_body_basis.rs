@@ -5,7 +5,7 @@
 //! arXiv:1807.04769. M massless prongs have 3M - 4 degrees of freedom once the jet's momentum is given, and as many
 //! observables fix them: tau_1^(0.5), tau_1^(1), tau_1^(2), .., tau_{M-2}^(0.5, 1, 2), tau_{M-1}^(1), tau_{M-1}^(2).
 
-use crate::fill::fill_dense;
+use crate::fill::fill_rows;
 use crate::{
     DenseView, DistancePlane, MAX_RADIUS, Nsubjettiness, NsubjettinessConfig, OnePass, PhysicsError, SubjetAxes,
     constituents, jet_axis, nsubjettiness,
@@ -66,6 +66,10 @@ impl MBodyConfig {
         names
     }
 
+    pub(crate) fn check(&self) -> Result<(), PhysicsError> {
+        self.checked().map(drop)
+    }
+
     fn checked(&self) -> Result<Nsubjettiness, PhysicsError> {
         if !(2..=201).contains(&self.bodies) {
             return Err(PhysicsError::Setting {
@@ -97,23 +101,46 @@ impl MBodyConfig {
 /// # Errors
 /// [`PhysicsError::Setting`] for an impossible configuration; whatever [`crate::check_jets`] finds.
 pub fn m_body_view(jets: &Jets, config: &MBodyConfig) -> Result<DenseView, PhysicsError> {
+    // Momenta that cancel to almost nothing make an absurd tau, but no infinite one.
+    let round = |value: f64| value.min(f64::from(f32::MAX)) as f32;
+    DenseView::new(vec![config.width()], fill(jets, config, round)?)
+}
+
+/// As [`m_body_view`], in f64 and as plain values.
+///
+/// # Shapes
+/// - returns: `[B, 3M - 2]`, row-major, named by [`MBodyConfig::names`]
+///
+/// # Errors
+/// As [`m_body_view`].
+pub fn m_body_basis(jets: &Jets, config: &MBodyConfig) -> Result<Vec<f64>, PhysicsError> {
+    fill(jets, config, |value| value)
+}
+
+fn fill<T: Copy + Default + Send>(
+    jets: &Jets,
+    config: &MBodyConfig,
+    round: impl Fn(f64) -> T + Sync,
+) -> Result<Vec<T>, PhysicsError> {
     let prototype = config.checked()?;
-    let width = config.width();
-    fill_dense(jets, vec![width], |b, values, scratch: &mut Option<Nsubjettiness>| {
-        let nsubjettiness = scratch.get_or_insert_with(|| prototype.clone());
-        // The jets are checked, and f32 momenta are far below what clustering refuses.
-        let Ok(taus) = nsubjettiness.compute(constituents(jets, b)) else {
-            return;
-        };
-        let jet = jet_axis(jets, b);
-        let last = taus.len() - BETAS.len();
-        let kept = taus[..last].iter().chain(&taus[last + 1..]).copied();
-        let momentum = [jet.pt() / GEV_PER_TEV, jet.mass2().max(0.0).sqrt() / GEV_PER_TEV];
-        for (slot, value) in values.iter_mut().zip(kept.chain(momentum)) {
-            // Momenta that cancel to almost nothing make an absurd tau, but no infinite one.
-            *slot = value.min(f64::from(f32::MAX)) as f32;
-        }
-    })
+    fill_rows(
+        jets,
+        config.width(),
+        |b, values, scratch: &mut Option<Nsubjettiness>| {
+            let nsubjettiness = scratch.get_or_insert_with(|| prototype.clone());
+            // The jets are checked, and f32 momenta are far below what clustering refuses.
+            let Ok(taus) = nsubjettiness.compute(constituents(jets, b)) else {
+                return;
+            };
+            let jet = jet_axis(jets, b);
+            let last = taus.len() - BETAS.len();
+            let kept = taus[..last].iter().chain(&taus[last + 1..]).copied();
+            let momentum = [jet.pt() / GEV_PER_TEV, jet.mass2().max(0.0).sqrt() / GEV_PER_TEV];
+            for (slot, value) in values.iter_mut().zip(kept.chain(momentum)) {
+                *slot = round(value);
+            }
+        },
+    )
 }
 
 /// Ratios of N-subjettinesses, `[B]` each: small where the jet has the number of prongs named first.

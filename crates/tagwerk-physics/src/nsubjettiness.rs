@@ -10,18 +10,19 @@
 //! back, so each new N adds at most two directions to measure from. A jet of n constituents costs its clustering,
 //! 2 N n distances, and one power a constituent, N and beta.
 
+mod axes;
 mod minimize;
 
 use crate::constituents::check_jet;
 use crate::{
-    ClusterAlgorithm, ClusterHistory, Clusterer, FourVector, JetDefinition, MAX_RADIUS, PhysicsError, Recombination,
-    check_jets, constituents,
+    ClusterAlgorithm, Clusterer, FourVector, JetDefinition, MAX_RADIUS, PhysicsError, Recombination, check_jets,
+    constituents,
 };
+use axes::{AxisWalk, Points};
 use minimize::Minimizer;
 pub use minimize::OnePass;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::f64::consts::TAU;
 use tagwerk_data::Jets;
 
 /// Which N directions the distances are measured from.
@@ -200,7 +201,7 @@ impl Nsubjettiness {
         if pt == 0.0 {
             return Ok(&self.taus);
         }
-        self.points.fill(particles, self.config.plane);
+        self.points.fill(history, self.config.plane);
         self.axes.clear();
         self.nearest2.resize(count, 0.0);
         self.powered.resize(count, 0.0);
@@ -332,123 +333,6 @@ impl Power {
             Self::General(half) => pairs.for_each(|(power, d2)| *power = d2.powf(half)),
         }
     }
-}
-
-/// The constituents as weighted points, struct of arrays, `[n]` each.
-#[derive(Debug, Clone, Default)]
-struct Points {
-    /// Transverse momentum, GeV.
-    weight: Vec<f64>,
-    /// Rapidity or pseudorapidity.
-    x: Vec<f64>,
-    phi: Vec<f64>,
-}
-
-impl Points {
-    fn fill(&mut self, particles: &[FourVector], plane: DistancePlane) {
-        self.weight.clear();
-        self.x.clear();
-        self.phi.clear();
-        for particle in particles {
-            let [x, phi] = direction(particle, plane);
-            self.weight.push(particle.pt2().sqrt());
-            self.x.push(x);
-            self.phi.push(phi);
-        }
-    }
-
-    /// Squared distances of all points to one direction.
-    fn distances2(&self, axis: [f64; 2], row: &mut [f64]) {
-        for ((distance2, x), phi) in row.iter_mut().zip(&self.x).zip(&self.phi) {
-            let dx = x - axis[0];
-            let turn = (phi - axis[1]).abs();
-            let back = TAU - turn;
-            let dphi = if turn < back { turn } else { back };
-            *distance2 = dx * dx + dphi * dphi;
-        }
-    }
-}
-
-/// A walk through a clustering from its end, which holds the axes of N = 1, 2, .. one after the other.
-#[derive(Debug, Clone, Default)]
-struct AxisWalk {
-    /// The nodes that are the axes now, their directions, and the squared distances of all points to each: `[N]`,
-    /// `[N]`, `[N, n]`.
-    nodes: Vec<usize>,
-    directions: Vec<[f64; 2]>,
-    distance2: Vec<f64>,
-}
-
-impl AxisWalk {
-    fn clear(&mut self) {
-        self.nodes.clear();
-        self.directions.clear();
-    }
-
-    /// From N - 1 axes to `n`: takes back the `n`-th step from the end.
-    fn undo_step(
-        &mut self,
-        n: usize,
-        history: &ClusterHistory,
-        points: &Points,
-        plane: DistancePlane,
-        to_winner: bool,
-    ) {
-        let count = history.particle_count();
-        let step = history.steps()[count - n];
-        self.nodes.push(step.first);
-        self.directions.push([0.0; 2]);
-        self.distance2.resize(self.distance2.len().max(n * count), 0.0);
-        let mut changed = [n - 1, n - 1];
-        if let (Some(second), Some(merged)) = (step.second, step.merged) {
-            // What was merged at this step was taken apart at none before: it is among the axes.
-            if let Some(slot) = self.nodes.iter().position(|&node| node == merged) {
-                self.nodes[slot] = second;
-                changed[0] = slot;
-            }
-        }
-        let fresh = if changed[0] == changed[1] {
-            &changed[1..]
-        } else {
-            &changed[..]
-        };
-        for &slot in fresh {
-            let mut node = self.nodes[slot];
-            while to_winner && let Some([harder, _]) = history.children_by_pt(node) {
-                node = harder;
-            }
-            // A lone constituent lies on its axis exactly, not up to rounding, which small powers would blow up.
-            let axis = if history.is_particle(node) {
-                [points.x[node], points.phi[node]]
-            } else {
-                direction(&history.momentum(node), plane)
-            };
-            self.directions[slot] = axis;
-            points.distances2(axis, &mut self.distance2[slot * count..(slot + 1) * count]);
-        }
-    }
-
-    /// Squared distance of each point to the nearest axis.
-    fn nearest(&self, nearest2: &mut [f64]) {
-        let count = nearest2.len();
-        let mut rows = self.distance2.chunks_exact(count).take(self.nodes.len());
-        if let Some(first) = rows.next() {
-            nearest2.copy_from_slice(first);
-        }
-        for row in rows {
-            for (nearest, &distance2) in nearest2.iter_mut().zip(row) {
-                *nearest = if distance2 < *nearest { distance2 } else { *nearest };
-            }
-        }
-    }
-}
-
-fn direction(vector: &FourVector, plane: DistancePlane) -> [f64; 2] {
-    let x = match plane {
-        DistancePlane::Rapidity => vector.rapidity(),
-        DistancePlane::Pseudorapidity => vector.eta(),
-    };
-    [x, vector.phi()]
 }
 
 /// Sum of products, in four independent sums that fit vector registers.

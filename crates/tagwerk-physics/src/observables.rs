@@ -13,6 +13,8 @@ pub struct JetObservables {
     pub pt: Vec<f64>,
     /// Pseudorapidity of that sum; 0 for an empty jet.
     pub eta: Vec<f64>,
+    /// Azimuth of that sum, in (-pi, pi]; 0 for an empty jet.
+    pub phi: Vec<f64>,
     /// Number of constituents.
     pub multiplicity: Vec<u32>,
     /// Mass after soft drop, GeV; the (rounding-sized) mass of one particle where only one is left.
@@ -45,6 +47,7 @@ pub fn jet_observables_with(jets: &Jets, soft_drop: SoftDrop) -> Result<JetObser
         mass: axes.iter().map(|axis| axis.mass()).collect(),
         pt: axes.iter().map(|axis| axis.pt()).collect(),
         eta: axes.iter().map(|axis| axis.eta()).collect(),
+        phi: axes.iter().map(|axis| axis.phi()).collect(),
         // More constituents than u32 counts would not fit into memory.
         multiplicity: (0..jets.len()).map(|b| jets.range(b).len() as u32).collect(),
         soft_drop_mass,

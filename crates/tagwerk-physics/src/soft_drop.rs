@@ -3,6 +3,7 @@
 //! Larkoski, Marzani, Soyez, Thaler, "Soft Drop", arXiv:1402.2657. The jet is reclustered with Cambridge/Aachen and
 //! walked from the root along the harder branch until min(pT1, pT2) / (pT1 + pT2) > z_cut (dR12 / R0)^beta.
 
+use crate::declustering::hardest_jet;
 use crate::{ClusterAlgorithm, ClusterHistory, Clusterer, FourVector, JetDefinition, MAX_RADIUS, PhysicsError};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +88,7 @@ impl SoftDropGroomer {
         let SoftDrop { z_cut, beta, radius } = self.condition;
         // The root of the tree: the last step takes the only pseudojet left to the beam. Directions along the beam
         // can lie further apart than the radius; the hardest jet is groomed then.
-        let Some(mut node) = history.inclusive_jets(0.0).first().copied() else {
+        let Some(mut node) = hardest_jet(history) else {
             return Ok(GroomedJet {
                 momentum: FourVector::default(),
                 node: None,
@@ -99,7 +100,7 @@ impl SoftDropGroomer {
         let mut splitting = None;
         while let Some([harder, softer]) = history.children_by_pt(node) {
             let (hard, soft) = (history.momentum(harder), history.momentum(softer));
-            let angle = hard.delta_r(&soft);
+            let angle = history.separation(harder, softer);
             let total = hard.pt() + soft.pt();
             let share = if total > 0.0 { soft.pt() / total } else { 0.0 };
             if share > z_cut * (angle / radius).powf(beta) {

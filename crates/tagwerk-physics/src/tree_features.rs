@@ -6,7 +6,8 @@
 //! |p|, eta, phi, E, E / E_jet, pT, theta, in GeV and radians, infinities replaced by 0. They are scaled by a
 //! [`RobustScaler`](crate::RobustScaler) fitted on all nodes of the training jets.
 
-use crate::declustering::{DeclusteringTree, tree_blocks};
+use crate::declustering::DeclusteringTree;
+use crate::jet_blocks::tree_blocks;
 use crate::{ClusterAlgorithm, FourVector, JaggedView, JetDefinition, NO_NODE, PhysicsError, Recombination, TreeView};
 use tagwerk_data::Jets;
 

@@ -133,6 +133,9 @@ pub struct TaggerResult {
     /// Difference to the best tagger of the table; absent for the best itself and in a table of one.
     #[serde(default)]
     pub comparison: Option<Comparison>,
+    /// What a reader of this row must know beyond the numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The whole table.
@@ -246,12 +249,20 @@ impl<'t> Landscape<'t> {
             trainings,
             published: tagger.published,
             comparison: None,
+            notes: Vec::new(),
         };
         let scores = tagger.trainings[median_training].scores;
         self.representatives
             .push(widen(scores, self.truth.rows(), &result.name)?);
         self.taggers.push(result);
         Ok(&self.taggers[self.taggers.len() - 1])
+    }
+
+    /// Adds a sentence to what a reader of a tagger's row must know; a tagger that is not in the table has no row.
+    pub fn note(&mut self, tagger: &str, sentence: impl Into<String>) {
+        if let Some(row) = self.taggers.iter_mut().find(|row| row.name == tagger) {
+            row.notes.push(sentence.into());
+        }
     }
 
     /// The single-training column: median of the kept, their spread, and the test-sample error of that median.

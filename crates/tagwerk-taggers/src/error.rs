@@ -23,6 +23,15 @@ pub enum TaggerError {
         /// What is wrong.
         reason: String,
     },
+    /// A tagger that reads scores was asked to work on jets.
+    #[error(
+        "{tagger} reads the scores of other taggers on the same jets, so only a landscape trains it: name it with them in \
+         `tagwerk landscape --taggers ..,{tagger}`; the same command goes on after a stop"
+    )]
+    NeedsLandscape {
+        /// The tagger.
+        tagger: &'static str,
+    },
     /// A configuration that does not parse or contradicts itself.
     #[error("{place}: {reason}")]
     Config {
@@ -73,6 +82,22 @@ pub enum TaggerError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A file of a saved tagger that cannot be written or read, or does not fit.
+    #[error("{path}: {reason}", path = path.display())]
+    Saved {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A fit that cannot be done on what it was given.
+    #[error("{tagger} cannot be fitted: {reason}")]
+    Fit {
+        /// The tagger.
+        tagger: &'static str,
+        /// What is wrong.
+        reason: String,
     },
     /// From the data.
     #[error(transparent)]

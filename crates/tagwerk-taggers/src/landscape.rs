@@ -6,6 +6,7 @@
 //! start first, so that no core waits for a straggler at the end.
 
 mod config;
+mod stacking;
 mod table;
 
 pub use config::{LandscapeConfig, TaggerChoice};
@@ -15,14 +16,17 @@ use crate::error::{FailedTraining, FailedTrainings, TaggerError};
 use crate::memory::{MOST_STREAMS, MemoryPlan};
 use crate::run::{RunResult, Views, begun_reading, checksums, train_on};
 use config::PlannedRun;
+use stacking::train_on_scores;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use table::tabulate;
+use tagwerk_data::JetDataset;
 use tagwerk_nn::device::is_fused;
 use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult};
 use tagwerk_train::{
-    Clock, EpochMetrics, Job, JobOutcome, Observer, Outcome, Reading, RunFolder, ScoreTable, SystemClock, run_many,
+    Clock, EpochMetrics, Job, JobOutcome, Learner, Observer, Outcome, Reading, RunFolder, ScoreTable, SystemClock,
+    run_many,
 };
 
 /// Listens to a landscape.
@@ -77,6 +81,8 @@ pub enum LandscapeOutcome {
 
 /// Runs a landscape in a folder, or goes on with it.
 ///
+/// Taggers that read the scores of the others are trained when all others are done.
+///
 /// # Errors
 /// Bad configuration or data before anything is trained; [`TaggerError::Trainings`] when some fail, after all others
 /// are done or stopped.
@@ -89,87 +95,32 @@ pub fn landscape(
     let clock = SystemClock::new();
     let runs = config.runs(&config.name)?;
     // With paths that hold from anywhere; all trainings read the same jets.
-    let data = &runs[0].config.data;
-    let dataset = data.open()?;
+    let dataset = runs[0].config.data.open()?;
     require_writable(folder)?;
-    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be
-    // refused because of what an earlier one left.
-    let begun = runs
-        .iter()
-        .map(|run| RunFolder::open_begun(folder.join(run.name()), &run.config))
-        .collect::<Result<Vec<_>, _>>()?;
-    let checksums = checksums(&dataset)?;
-    let viewers = one_a_view(&runs);
-    let read_as: Vec<_> = viewers
-        .iter()
-        .map(|run| (run.tagger.as_ref(), begun_as(&run.tagger.view_key(), &runs, &begun)))
-        .collect();
-    let plan = MemoryPlan::new(data, &dataset, &read_as)?;
-    let mut views: BTreeMap<String, Views> = BTreeMap::new();
-    for (view, run) in viewers.iter().enumerate() {
-        observer.message(&format!("computing the view of {}", run.tagger.name()));
-        let computed = Views::compute(data, &dataset, &run.tagger, &plan, view)?;
-        views.insert(run.tagger.view_key(), computed);
-        if context.stop.load(Ordering::Relaxed) {
-            return Ok(stopped(begun.iter().flatten(), runs.len()));
+    let site = Site {
+        folder,
+        checksums: checksums(&dataset)?,
+        context,
+        observer,
+    };
+    let total = runs.len();
+    let (mut on_scores, on_jets): (Vec<_>, Vec<_>) =
+        (runs.into_iter().enumerate()).partition(|(_, run)| run.tagger.reads_scores().is_some());
+    let Some(mut done) = train_on_jets(&on_jets, &dataset, &site)? else {
+        return Ok(stopped(on_jets.iter().chain(&on_scores), folder, total));
+    };
+    if !on_scores.is_empty() {
+        match train_on_scores(&mut on_scores, &on_jets, &done, &site)? {
+            Some(more) => done.extend(more),
+            None => return Ok(stopped(on_jets.iter().chain(&on_scores), folder, total)),
         }
     }
-    let folders = runs
-        .iter()
-        .map(|run| RunFolder::open_or_create(folder.join(run.name()), &run.config))
-        .collect::<Result<Vec<_>, _>>()?;
 
-    let mut order: Vec<usize> = (0..runs.len()).collect();
-    order.sort_by(|&a, &b| runs[b].cost().total_cmp(&runs[a].cost()).then(a.cmp(&b)));
-    // A GPU is shared best by one training at a time; cores are shared best by one training each.
-    let most = match (is_fused(&context.device), plan.streams()) {
-        (false, _) => 1,
-        (true, true) => MOST_STREAMS,
-        (true, false) => usize::MAX,
-    };
-    let workers = context.threads.min(most).clamp(1, runs.len());
-    let threads = (context.threads / workers).max(1);
-    let jobs = order
-        .iter()
-        .map(|&i| {
-            let (run, folder, views, checksums) = (&runs[i], &folders[i], &views, &checksums);
-            Job::new(run.name(), move || {
-                let (tagger, seed) = (&run.config.tagger, run.config.training.seed);
-                let mut listener = observer.training_started(tagger, seed);
-                let views = &views[&run.tagger.view_key()];
-                let done = train_on(
-                    folder,
-                    &run.config,
-                    run.tagger.as_ref(),
-                    views,
-                    checksums,
-                    context,
-                    listener.as_mut(),
-                );
-                drop(listener);
-                if matches!(&done, Ok(result) if matches!(result.outcome, Outcome::Finished(_))) {
-                    observer.training_done(tagger, seed);
-                }
-                done
-            })
-            .threads(threads)
-        })
-        .collect();
-    let outcomes = run_many(jobs, workers, &context.stop)?;
-
-    let results = settled(&runs, order.into_iter().zip(outcomes))?;
-    let all_done = |result: &Option<RunResult>| {
-        result
-            .as_ref()
-            .is_some_and(|result| matches!(result.outcome, Outcome::Finished(_)))
-    };
-    if !results.iter().all(all_done) {
-        return Ok(stopped(folders.iter(), runs.len()));
-    }
-
-    let mut finished = Vec::new();
-    let mut facts = Vec::new();
-    for ((run, folder), result) in runs.iter().zip(&folders).zip(results.into_iter().flatten()) {
+    // As the configuration has them, not as they were trained.
+    let mut all: Vec<_> = on_jets.into_iter().chain(on_scores).zip(done).collect();
+    all.sort_by_key(|((place, _), _)| *place);
+    let (mut runs, mut finished, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    for ((_, run), Done { folder, result }) in all {
         let summary = result.outcome.summary();
         facts.push((result.parameters, summary.epochs as usize, summary.seconds));
         finished.push(LandscapeRun {
@@ -179,8 +130,10 @@ pub fn landscape(
             scores: folder.scores("test")?,
             path: result.run,
         });
+        runs.push(run);
     }
     observer.message("evaluating");
+    let data = &runs[0].config.data;
     let options = LandscapeOptions {
         dataset: data.name(&dataset),
         published_test_set: data.is_published_test_set(&dataset),
@@ -197,18 +150,148 @@ pub fn landscape(
     })))
 }
 
+/// Where trainings of a landscape work.
+struct Site<'a> {
+    folder: &'a Path,
+    /// Of the files of the data set.
+    checksums: BTreeMap<String, String>,
+    context: &'a Context,
+    observer: &'a dyn LandscapeObserver,
+}
+
+/// A training with its place in the landscape.
+type Placed = (usize, PlannedRun);
+
+/// A training that is done.
+struct Done {
+    folder: RunFolder,
+    result: RunResult,
+}
+
+/// Trains the taggers that read jets; `None` after a stop.
+fn train_on_jets(runs: &[Placed], dataset: &JetDataset, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
+    let Site { context, observer, .. } = site;
+    let data = &runs[0].1.config.data;
+    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
+    // because of what an earlier one left.
+    let begun = runs
+        .iter()
+        .map(|(_, run)| RunFolder::open_begun(site.folder.join(run.name()), &run.config))
+        .collect::<Result<Vec<_>, _>>()?;
+    let viewers = one_a_view(runs);
+    let read_as: Vec<_> = viewers
+        .iter()
+        .map(|run| (run.tagger.as_ref(), begun_as(&run.tagger.view_key(), runs, &begun)))
+        .collect();
+    let plan = MemoryPlan::new(data, dataset, &read_as)?;
+    let mut views: BTreeMap<String, Views> = BTreeMap::new();
+    for (view, run) in viewers.iter().enumerate() {
+        observer.message(&format!("computing the view of {}", run.tagger.name()));
+        let computed = Views::compute(data, dataset, &run.tagger, &plan, view)?;
+        views.insert(run.tagger.view_key(), computed);
+        if context.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+    }
+    let folders = runs
+        .iter()
+        .map(|(_, run)| RunFolder::open_or_create(site.folder.join(run.name()), &run.config))
+        .collect::<Result<Vec<_>, _>>()?;
+    let learner = |run: &PlannedRun| run.tagger.learner(&run.config.training, &context.device);
+    let work = runs.iter().zip(folders).map(|((_, run), folder)| Work {
+        run,
+        folder,
+        views: &views[&run.tagger.view_key()],
+        learner: Box::new(move || learner(run)),
+    });
+    train_all(work.collect(), plan.streams(), site)
+}
+
+/// One training to be done, with what it needs.
+struct Work<'a> {
+    run: &'a PlannedRun,
+    folder: RunFolder,
+    views: &'a Views,
+    learner: Box<dyn Fn() -> Result<Box<dyn Learner>, TaggerError> + Sync + Send + 'a>,
+}
+
+/// Trains side by side; `None` after a stop.
+///
+/// # Errors
+/// [`TaggerError::Trainings`] when any failed.
+fn train_all(work: Vec<Work>, streams: bool, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
+    let Site { context, observer, .. } = site;
+    let mut order: Vec<usize> = (0..work.len()).collect();
+    order.sort_by(|&a, &b| work[b].run.cost().total_cmp(&work[a].run.cost()).then(a.cmp(&b)));
+    // A GPU is shared best by one training at a time; cores are shared best by one training each.
+    let most = match (is_fused(&context.device), streams) {
+        (false, _) => 1,
+        (true, true) => MOST_STREAMS,
+        (true, false) => usize::MAX,
+    };
+    let workers = context.threads.min(most).clamp(1, work.len().max(1));
+    let threads = (context.threads / workers).max(1);
+    let jobs = order
+        .iter()
+        .map(|&i| {
+            let Work {
+                run,
+                folder,
+                views,
+                learner,
+            } = &work[i];
+            Job::new(run.name(), move || {
+                let (tagger, seed) = (&run.config.tagger, run.config.training.seed);
+                let mut listener = observer.training_started(tagger, seed);
+                let checksums = &site.checksums;
+                let done = train_on(
+                    folder,
+                    &run.config,
+                    learner()?,
+                    views,
+                    checksums,
+                    context,
+                    listener.as_mut(),
+                );
+                drop(listener);
+                if matches!(&done, Ok(result) if matches!(result.outcome, Outcome::Finished(_))) {
+                    observer.training_done(tagger, seed);
+                }
+                done
+            })
+            .threads(threads)
+        })
+        .collect();
+    let outcomes = run_many(jobs, workers, &context.stop)?;
+
+    let names: Vec<String> = work.iter().map(|work| work.run.name()).collect();
+    let results = settled(&names, order.into_iter().zip(outcomes))?;
+    let finished = |result: Option<RunResult>| result.filter(|r| matches!(r.outcome, Outcome::Finished(_)));
+    let done = work.into_iter().zip(results).map(|(work, result)| {
+        Some(Done {
+            folder: work.folder,
+            result: finished(result)?,
+        })
+    });
+    Ok(done.collect())
+}
+
 /// What is said after a stop.
-fn stopped<'a>(folders: impl Iterator<Item = &'a RunFolder>, total: usize) -> LandscapeOutcome {
+fn stopped<'a>(runs: impl Iterator<Item = &'a Placed>, folder: &Path, total: usize) -> LandscapeOutcome {
+    let is_done = |(_, run): &&Placed| {
+        let own = RunFolder::open(folder.join(run.name()));
+        own.is_ok_and(|own| own.is_finished().unwrap_or(false))
+    };
     LandscapeOutcome::Stopped {
-        done: folders.filter(|run| run.is_finished().unwrap_or(false)).count(),
+        done: runs.filter(is_done).count(),
         total,
     }
 }
 
 /// For each view that is read, the first run with it, in the order of the taggers.
-fn one_a_view(runs: &[PlannedRun]) -> Vec<&PlannedRun> {
+fn one_a_view(runs: &[Placed]) -> Vec<&PlannedRun> {
     let mut firsts: Vec<&PlannedRun> = Vec::new();
-    for run in runs {
+    for (_, run) in runs {
         let key = run.tagger.view_key();
         if firsts.iter().all(|first| first.tagger.view_key() != key) {
             firsts.push(run);
@@ -218,8 +301,11 @@ fn one_a_view(runs: &[PlannedRun]) -> Vec<&PlannedRun> {
 }
 
 /// How the training jets of a view are read by the first training of it that is begun and not finished.
-fn begun_as(key: &str, runs: &[PlannedRun], begun: &[Option<RunFolder>]) -> Option<Reading> {
-    let own = runs.iter().zip(begun).filter(|(run, _)| run.tagger.view_key() == key);
+fn begun_as(key: &str, runs: &[Placed], begun: &[Option<RunFolder>]) -> Option<Reading> {
+    let own = runs
+        .iter()
+        .zip(begun)
+        .filter(|((_, run), _)| run.tagger.view_key() == key);
     own.filter_map(|(_, folder)| folder.as_ref())
         .filter(|folder| !folder.is_finished().unwrap_or(false))
         .find_map(begun_reading)
@@ -244,11 +330,11 @@ fn require_writable(folder: &Path) -> Result<(), TaggerError> {
 /// # Errors
 /// [`TaggerError::Trainings`] when any failed.
 fn settled(
-    runs: &[PlannedRun],
+    names: &[String],
     outcomes: impl Iterator<Item = (usize, JobOutcome<RunResult, TaggerError>)>,
 ) -> Result<Vec<Option<RunResult>>, TaggerError> {
-    let mut results: Vec<_> = (0..runs.len()).map(|_| None).collect();
-    let mut failed: Vec<_> = (0..runs.len()).map(|_| None).collect();
+    let mut results: Vec<_> = names.iter().map(|_| None).collect();
+    let mut failed: Vec<_> = names.iter().map(|_| None).collect();
     for (i, outcome) in outcomes {
         match outcome {
             JobOutcome::Done(result) => results[i] = Some(result),
@@ -257,11 +343,11 @@ fn settled(
             JobOutcome::NotStarted => {}
         }
     }
-    let failed = runs.iter().zip(failed).filter_map(|(run, error)| {
-        let name = run.name();
+    let failed = names.iter().zip(failed).filter_map(|(name, error)| {
+        let name = name.clone();
         error.map(|error| FailedTraining { name, error })
     });
-    match FailedTrainings::new(failed.collect(), runs.len()) {
+    match FailedTrainings::new(failed.collect(), names.len()) {
         Some(failed) => Err(failed.into()),
         None => Ok(results),
     }

@@ -8,6 +8,10 @@
 //!
 //! # Why so
 //!
+//! A tagger is a network (`pfn.rs`) or not (`efp.rs`, `lda.rs`, `bdt.rs`): those collect in each step and fit at the end
+//! of an epoch, or move a little in each. One, `goat.rs`, reads no jets but the scores of all others, in a second round
+//! of the landscape.
+//!
 //! Whoever has read `pfn.rs` has read them all: paper, configuration with the published defaults, network, forward with
 //! shapes, published numbers. Adding a tagger is one file and one line in the registry; `CONTRIBUTING.md` walks through
 //! it.
@@ -17,32 +21,74 @@
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
 
+mod arrays;
+mod bdt;
+mod chebnet;
+mod cnn;
+mod cnn1d;
+mod cnn2d;
 mod context;
+mod cross_fit;
 mod data_config;
+mod discriminant;
 mod efn;
+mod efp;
 mod error;
+mod fcn;
+mod gcn;
+mod general;
+mod goat;
+mod graph;
+mod graphnet;
+mod labels;
 mod landscape;
+mod lbn;
+mod lda;
+mod lola;
+mod lstm_resnet;
 mod memory;
 mod network;
+mod nsubjettiness;
 mod particlenet;
+mod pcnn;
 mod pfn;
 pub mod registry;
 mod run;
 mod settings;
 mod tagger;
 mod topodnn;
+mod treenin;
 
+pub use bdt::BdtConfig;
+pub use chebnet::{ChebNet, ChebNetConfig};
+pub use cnn::{Cnn, CnnConfig};
+pub use cnn1d::{Cnn1d, Cnn1dConfig};
+pub use cnn2d::{Cnn2d, Cnn2dConfig, HiddenConfig, Pooling, StageConfig};
 pub use context::Context;
 pub use data_config::{DataConfig, SAMPLE};
 pub use efn::EfnConfig;
+pub use efp::{Efp, EfpConfig};
 pub use error::{FailedTraining, FailedTrainings, TaggerError};
+pub use fcn::{Fcn, FcnConfig};
+pub use gcn::{EmbeddingConfig, Gcn, GcnConfig};
+pub use general::{General, Input};
+pub use goat::{Goat, GoatConfig};
+pub use graph::Graph;
+pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
     Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
 };
+pub use lbn::{Lbn, LbnConfig, LbnPair, LbnSingle};
+pub use lda::LdaConfig;
+pub use lola::{Lola, LolaConfig};
+pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
 pub use network::{Network, NetworkLearner};
+pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
+pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
-pub use run::{RunConfig, RunResult, resume, score, train};
+pub use run::{RunConfig, RunResult, parameter_count, resume, score, train};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;
+pub use treenin::{TreeNin, TreeNinConfig};

@@ -76,7 +76,128 @@ pub fn vectors(tagger: &'static str, view: &View, width: usize, device: &Device)
     }
 }
 
-fn describe(view: &View) -> String {
+/// A vector view of this width on the host: what learners without a tensor read.
+///
+/// # Errors
+/// A view that is no vector of this width.
+pub(crate) fn dense<'a>(tagger: &'static str, view: &'a View, width: usize) -> Result<&'a DenseView, TaggerError> {
+    match view {
+        View::Dense(view) if view.shape[..] == [width] => Ok(view),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "a vector a jet",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Jagged rows of this width on the host.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub(crate) fn jagged<'a>(tagger: &'static str, view: &'a View, width: usize) -> Result<&'a JaggedView, TaggerError> {
+    match view {
+        View::Jagged(view) if view.width == width => Ok(view),
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged rows",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Pictures of `C` channels as rows of pixels `[B H W, C]`, and their number.
+///
+/// # Errors
+/// A view that is no picture of this size.
+pub fn pictures(
+    tagger: &'static str,
+    view: &View,
+    [h, w]: [usize; 2],
+    channels: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, usize), TaggerError> {
+    let pixels = h * w;
+    match view {
+        View::Dense(DenseView { shape, values }) if shape.iter().product::<usize>() == pixels * channels => {
+            let jets = values.len() / (pixels * channels);
+            let data = TensorData::new(values.clone(), [jets * pixels, channels]);
+            Ok((Tensor::from_data(data, device), jets))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "a picture a jet",
+            found: describe(other),
+        }),
+    }
+}
+
+/// Jagged rows as sequences of `length`, zeros at the end and what is longer cut off: `[B L, C]`, and their number.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub fn padded_sequences(
+    tagger: &'static str,
+    view: &View,
+    width: usize,
+    length: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, usize), TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == width => {
+            let mut values = vec![0.0; v.len() * length * width];
+            for (b, sequence) in values.chunks_exact_mut(length * width).enumerate() {
+                let rows = v.range(b);
+                let rows = rows.start..rows.end.min(rows.start + length);
+                sequence[..rows.len() * width].copy_from_slice(&v.rows[rows.start * width..rows.end * width]);
+            }
+            let data = TensorData::new(values, [v.len() * length, width]);
+            Ok((Tensor::from_data(data, device), v.len()))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each jet
+/// its energies, then its momenta along x, y and z.
+///
+/// # Errors
+/// A view that is not jagged, or of another width than four.
+pub fn four_vectors(
+    tagger: &'static str,
+    view: &View,
+    length: usize,
+    device: &Device,
+) -> Result<Tensor<2>, TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == 4 => {
+            let mut values = vec![0.0; 4 * v.len() * length];
+            for (b, columns) in values.chunks_exact_mut(4 * length).enumerate() {
+                for (i, row) in v.jet(b).chunks_exact(4).take(length).enumerate() {
+                    for (c, component) in row.iter().enumerate() {
+                        columns[c * length + i] = *component;
+                    }
+                }
+            }
+            Ok(Tensor::from_data(
+                TensorData::new(values, [4 * v.len(), length]),
+                device,
+            ))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "four-momenta of constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// A view in words, for errors.
+pub(crate) fn describe(view: &View) -> String {
     match view {
         View::Jagged(v) => format!("rows of {} channels", v.width),
         View::Dense(v) => format!("arrays of shape {:?}", v.shape),
@@ -112,6 +233,13 @@ impl<N: Network> NetworkLearner<N> {
             device: device.clone(),
             seed: training.seed,
         }
+    }
+}
+
+impl<N> NetworkLearner<N> {
+    /// The network.
+    pub(crate) fn network(&self) -> &N {
+        &self.network
     }
 }
 

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tagwerk_data::{JetDataset, Part};
+use tagwerk_nn::Device;
 use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
 use tagwerk_train::{
-    CheckpointKind, Examples, Machine, Observer, Outcome, Provenance, Reading, RunFolder, ScoreTable, Sets,
+    CheckpointKind, Examples, Learner, Machine, Observer, Outcome, Provenance, Reading, RunFolder, ScoreTable, Sets,
     SystemClock, Trainer, TrainingConfig, require_both_classes,
 };
 
@@ -178,18 +179,17 @@ pub(crate) fn checksums(dataset: &JetDataset) -> Result<BTreeMap<String, String>
         .collect())
 }
 
-/// Trains one tagger in one folder on views that are there already.
+/// Trains one learner in one folder on views that are there already.
 pub(crate) fn train_on(
     run: &RunFolder,
     config: &RunConfig,
-    tagger: &dyn Tagger,
+    mut learner: Box<dyn Learner>,
     views: &Views,
     checksums: &BTreeMap<String, String>,
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let training = config.training.clone().check()?;
-    let mut learner = tagger.learner(&config.training, &context.device)?;
     let clock = SystemClock::new();
     let sets = Sets::new(views.train.as_ref(), views.validation.as_ref())
         .score("test", views.test.as_ref())
@@ -279,6 +279,7 @@ fn train_in(
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
+    require_jets(tagger.as_ref())?;
     config.training.clone().check()?;
     tagger.check()?;
     let dataset = config.data.open()?;
@@ -298,7 +299,47 @@ fn train_in(
         }
         None => RunFolder::create(run, config)?,
     };
-    train_on(&folder, config, tagger.as_ref(), &views, &checksums, context, observer)
+    let learner = tagger.learner(&config.training, &context.device)?;
+    train_on(&folder, config, learner, &views, &checksums, context, observer)
+}
+
+/// Parameters of a run with at least one epoch done, counted with its best weights: some taggers have as many as their
+/// training jets asked for.
+///
+/// # Errors
+/// A folder that holds no run, or no weights.
+pub fn parameter_count(run: &Path) -> Result<usize, TaggerError> {
+    let folder = RunFolder::open(run)?;
+    let config: RunConfig = folder.config()?;
+    let tagger = registry::tagger(&config.tagger, &config.settings)?;
+    let learner = best_learner(&folder, &config, tagger.as_ref(), &Device::flex())?;
+    Ok(learner.parameter_count())
+}
+
+/// A learner with the best weights of a run.
+fn best_learner(
+    folder: &RunFolder,
+    config: &RunConfig,
+    tagger: &dyn Tagger,
+    device: &Device,
+) -> Result<Box<dyn Learner>, TaggerError> {
+    let checkpoints = folder.checkpoints();
+    checkpoints.verify(CheckpointKind::Best)?;
+    let mut learner = tagger.learner(&config.training, device)?;
+    let loaded = learner.load_weights(&checkpoints.path(CheckpointKind::Best));
+    loaded.map_err(|e| TaggerError::NoRun {
+        path: folder.path().to_path_buf(),
+        reason: e.to_string(),
+    })?;
+    Ok(learner)
+}
+
+/// Refuses a tagger that has no view of jets.
+fn require_jets(tagger: &dyn Tagger) -> Result<(), TaggerError> {
+    match tagger.reads_scores() {
+        Some(_) => Err(TaggerError::NeedsLandscape { tagger: tagger.name() }),
+        None => Ok(()),
+    }
 }
 
 /// Scores a part of a data set (by default the run's own) with the best weights of a run. `None` after a stop.
@@ -315,15 +356,8 @@ pub fn score(
     let folder = RunFolder::open(run)?;
     let config: RunConfig = folder.config()?;
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
-    let checkpoints = folder.checkpoints();
-    checkpoints.verify(CheckpointKind::Best)?;
-    let mut learner = tagger.learner(&config.training, &context.device)?;
-    learner
-        .load_weights(&checkpoints.path(CheckpointKind::Best))
-        .map_err(|e| TaggerError::NoRun {
-            path: run.to_path_buf(),
-            reason: e.to_string(),
-        })?;
+    require_jets(tagger.as_ref())?;
+    let mut learner = best_learner(&folder, &config, tagger.as_ref(), &context.device)?;
     let data = data.unwrap_or(&config.data);
     let dataset = data.open()?;
     let reading = memory::reading_to_score(data, &dataset, part, tagger.as_ref())?;

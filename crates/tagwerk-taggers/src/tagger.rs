@@ -1,6 +1,7 @@
 //! What every tagger is: a name, a view of the jet, published numbers, and a learner.
 
 use crate::error::TaggerError;
+use crate::goat::GoatConfig;
 use std::fmt::Debug;
 use tagwerk_data::Jets;
 use tagwerk_nn::Device;
@@ -46,6 +47,17 @@ pub trait Tagger: Debug + Send + Sync {
     /// Multiply-adds of scoring one jet of `constituents` constituents: the arithmetic floor, and the cost by which
     /// trainings are ordered.
     fn multiply_adds(&self, constituents: f64) -> f64;
+
+    /// What a reader of its row in a table must know beyond the numbers. Default: nothing.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
+    /// The tagger itself, if it reads the scores of the others instead of jets: only a landscape can train it. Default:
+    /// no.
+    fn reads_scores(&self) -> Option<&GoatConfig> {
+        None
+    }
 
     /// A fresh network with its optimizer, initialized from the training's seed.
     ///

@@ -78,7 +78,8 @@ pub trait Learner: Send {
     /// When the batch does not fit the network.
     fn score(&mut self, batch: &Batch) -> Result<Vec<f32>, LearnerError>;
 
-    /// Number of trainable parameters.
+    /// Number of trainable parameters. A learner whose size its training jets decide gives the most there can be until it
+    /// is trained or loaded.
     fn parameter_count(&self) -> usize;
 
     /// Writes weights, optimizer state and whatever else the next step depends on into `dir`, an existing empty folder

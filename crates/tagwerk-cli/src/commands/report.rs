@@ -7,7 +7,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use tagwerk_report::{table_text, write_report};
 use tagwerk_stats::{BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TrainingInput};
-use tagwerk_taggers::{RunConfig, registry};
+use tagwerk_taggers::{RunConfig, parameter_count, registry};
 use tagwerk_train::{CheckpointKind, RunFolder, RunState};
 
 const EXAMPLES: &str = "\
@@ -204,10 +204,9 @@ fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<Lands
         let scores: Vec<Vec<f64>> = own.iter().map(|c| c.run.scores.probabilities()).collect();
         let config = &own[0].config;
         let tagger = registry::tagger(&config.tagger, &config.settings)?;
-        let learner = tagger.learner(&config.training, &tagwerk_taggers::parse_device("cpu")?)?;
         table.add(TaggerInput {
             name: row.to_owned(),
-            parameters: Some(learner.parameter_count() as u64),
+            parameters: Some(parameter_count(&own[0].run.path)? as u64),
             published: Some(tagger.published()),
             trainings: own
                 .iter()
@@ -220,6 +219,9 @@ fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<Lands
                 })
                 .collect(),
         })?;
+        if let Some(note) = tagger.note() {
+            table.note(row, note);
+        }
     }
     Ok(table.finish()?)
 }

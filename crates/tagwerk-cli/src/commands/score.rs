@@ -1,15 +1,14 @@
 //! `tagwerk score RUN [DATA] -o FILE`.
 
-use crate::arguments::usual_folder;
+use crate::arguments::{WhichJets, usual_folder};
 use crate::failure::Failure;
 use crate::format;
 use crate::output::replaceable;
 use crate::progress::{Manner, TrainingProgress};
 use crate::session::Session;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
-use tagwerk_data::{Part, Split};
 use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
 use tagwerk_taggers::{DataConfig, RunConfig};
 use tagwerk_train::RunFolder;
@@ -41,20 +40,7 @@ pub struct Typed {
     output: PathBuf,
     /// Which jets
     #[arg(long, value_name = "PART", default_value = "test")]
-    part: Jets,
-}
-
-/// Which jets of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Jets {
-    /// Those that set the weights
-    Train,
-    /// Those that chose among weights
-    Validation,
-    /// Those that nothing was chosen on
-    Test,
-    /// All rows of a single file
-    All,
+    part: WhichJets,
 }
 
 /// JSON of a scoring.
@@ -81,20 +67,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             ..DataConfig::default()
         },
     };
-    let (part, name) = match typed.part {
-        Jets::Train => (Part::Train, "train"),
-        Jets::Validation => (Part::Validation, "validation"),
-        Jets::Test => (Part::Test, "test"),
-        Jets::All => {
-            data.options.split = Some(Split::Fractions {
-                train: 0.0,
-                validation: 0.0,
-                test: 1.0,
-            });
-            data.test_jets = None;
-            (Part::Test, "all")
-        }
-    };
+    let (part, name) = typed.part.of(&mut data);
     let context = session.context()?;
     let table = {
         let mut progress = TrainingProgress::new("score", Manner::suited(session.quiet));

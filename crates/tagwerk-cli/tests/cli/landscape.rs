@@ -84,6 +84,100 @@ fn a_landscape_prints_published_rows_and_its_report_has_the_same_numbers() {
 }
 
 #[test]
+fn goat_reads_the_scores_of_the_others_and_the_table_says_what_it_was_trained_on() {
+    let sandbox = Sandbox::new();
+    let words = |taggers: &str| {
+        format!(
+            "landscape --taggers {taggers} --trainings 2 --jets 500 --validation-jets 300 --test-jets 600 --epochs 2 \
+             --bootstrap 20 -o land --json told.json"
+        )
+    };
+    let ran = sandbox.tagwerk(&words("topodnn,goat,lda,bdt")).good();
+    assert!(
+        ran.stdout.contains("goat was trained on the test jets"),
+        "{}",
+        ran.stdout
+    );
+    let told = sandbox.json_file("told.json");
+    // In the order that was typed, though goat was trained last.
+    let names: Vec<&str> = told["taggers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["topodnn", "goat", "lda", "bdt"]);
+    let goat = &told["taggers"][1];
+    // Six inputs: 6 x 100 + 100, twice 100 x 100 + 100, 100 x 20 + 20, 20 x 2 + 2.
+    assert_eq!(goat["parameters"], 700 + 2 * 10_100 + 2_020 + 42);
+    assert_eq!(goat["trainings"].as_array().unwrap().len(), 2);
+    assert_ne!(goat["trainings"][0]["auc"], goat["trainings"][1]["auc"], "two seeds");
+    assert!(goat["notes"][0].as_str().unwrap().contains("6 score columns"), "{goat}");
+    assert!(told["taggers"][0].get("notes").is_none());
+    let config = String::from_utf8(sandbox.bytes("land/goat-1/config.toml")).unwrap();
+    assert!(
+        config.contains("bdt-2 = \"sha256:") && !config.contains("goat-"),
+        "{config}"
+    );
+
+    // Its scores are of the same jets as those of the others, and the table of the folder is the same table.
+    let report = sandbox.tagwerk("report land -o report --bootstrap 20 --json -").json();
+    let by_name = |table: &serde_json::Value, name: &str| {
+        let taggers = table["taggers"].as_array().unwrap().clone();
+        taggers.into_iter().find(|t| t["name"] == name).unwrap()
+    };
+    for name in names {
+        for key in ["auc", "rejection_single", "rejection_mean", "parameters", "notes"] {
+            assert_eq!(
+                by_name(&report, name).get(key),
+                by_name(&told, name).get(key),
+                "{name}, {key}"
+            );
+        }
+    }
+    sandbox
+        .tagwerk("evaluate land/goat-1/scores.parquet land/goat-2/scores.parquet")
+        .good();
+
+    // Another tagger in the landscape: goat reads its scores too, trained anew; the others stay as they are.
+    let ran = sandbox.tagwerk(&words("topodnn,goat,lda,bdt,efn")).good();
+    assert!(
+        ran.stderr.contains("goat-1 was trained on other scores"),
+        "{}",
+        ran.stderr
+    );
+    let more = sandbox.json_file("told.json");
+    assert_eq!(more["taggers"][1]["parameters"], 900 + 2 * 10_100 + 2_020 + 42);
+    assert_eq!(more["taggers"][0]["trainings"], told["taggers"][0]["trainings"]);
+    let again = sandbox.tagwerk(&words("topodnn,goat,lda,bdt,efn")).good();
+    assert!(!again.stderr.contains("other scores"), "{}", again.stderr);
+    assert_eq!(sandbox.json_file("told.json"), more);
+}
+
+#[test]
+fn goat_without_a_landscape_is_refused_with_advice() {
+    let sandbox = Sandbox::new();
+    let sentence = sandbox.tagwerk("train --tagger goat -o run").sentence();
+    assert!(
+        sentence.contains("goat reads the scores") && sentence.contains("tagwerk landscape"),
+        "{sentence}"
+    );
+    assert!(!sandbox.path("run").exists());
+    let sentence = sandbox.tagwerk("landscape --taggers goat -o land").sentence();
+    assert!(sentence.contains("name at least one"), "{sentence}");
+    let list = sandbox.tagwerk("taggers --json -").json();
+    let goat = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| t["name"] == "goat")
+        .unwrap()
+        .clone();
+    assert_eq!((&goat["view"], &goat["parameters"]), (&"scores".into(), &34_962.into()));
+    assert_eq!(goat["published"]["rejection_median"]["value"], 1549.0);
+}
+
+#[test]
 fn a_configuration_file_decides_what_is_not_typed() {
     let sandbox = Sandbox::new();
     let text = "name = 'mine'\ntrainings = 3\nseed = 7\nbootstrap = 0\n[data]\ntrain_jets = 300\nvalidation_jets = 100\n\

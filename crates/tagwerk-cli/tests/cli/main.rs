@@ -5,6 +5,7 @@
 mod catalogue;
 mod damaged;
 mod evaluate;
+mod features;
 #[cfg(unix)]
 mod interrupted;
 mod landscape;

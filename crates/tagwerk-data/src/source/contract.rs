@@ -1,4 +1,6 @@
-//! The one test that every reader passes.
+//! The one test that every reader passes. It is a test: `unwrap` and `expect` fail it, and nothing of it is in the
+//! library.
+#![cfg(test)]
 
 use super::{Plan, Source, batch_bytes};
 use crate::error::DataError;

@@ -6,6 +6,7 @@
 use super::Pass;
 use crate::error::NnError;
 use burn::tensor::{Device, Tensor, TensorData};
+use rand_core::Rng;
 use std::ops::Range;
 use tagwerk_data::random;
 
@@ -16,8 +17,87 @@ pub enum Init {
     HeUniform,
     /// Uniform in ±sqrt(6 / (fan_in + fan_out)): Glorot, Bengio 2010. The default of Keras.
     GlorotUniform,
+    /// As [`Init::GlorotUniform`], times a gain.
+    GlorotUniformGain(f32),
+    /// Orthonormal columns (rows, where there are fewer), times a gain: Saxe, McClelland, Ganguli, arXiv:1312.6120.
+    Orthogonal(f32),
+    /// Uniform between minus and plus this bound.
+    Uniform(f32),
+    /// Normal with mean 0 and this deviation.
+    Normal(f32),
+    /// As [`Init::Normal`]; what lies beyond two deviations is drawn again.
+    TruncatedNormal(f32),
     /// Every value the same.
     Constant(f32),
+}
+
+impl Init {
+    /// Starting values of `shape`, a weight's being `[c_in, c_out]`.
+    fn draw(self, values: &mut [f32], shape: &[usize], stream: &mut impl Rng) {
+        let (fan_in, fan_out) = match *shape {
+            [c_in, c_out] => (c_in, c_out),
+            _ => (1, 1),
+        };
+        let glorot = (6.0 / (fan_in + fan_out) as f64).sqrt();
+        let mut fill = |bound: f64| {
+            for value in &mut *values {
+                *value = ((2.0 * random::uniform(stream) - 1.0) * bound) as f32;
+            }
+        };
+        match self {
+            Self::HeUniform => fill((6.0 / fan_in as f64).sqrt()),
+            Self::GlorotUniform => fill(glorot),
+            Self::GlorotUniformGain(gain) => fill(f64::from(gain) * glorot),
+            Self::Uniform(bound) => fill(f64::from(bound)),
+            Self::Constant(constant) => values.fill(constant),
+            Self::Orthogonal(gain) => orthogonal(values, [fan_in, fan_out], f64::from(gain), stream),
+            Self::Normal(deviation) => {
+                for value in values {
+                    *value = (f64::from(deviation) * random::normal(stream)) as f32;
+                }
+            }
+            Self::TruncatedNormal(deviation) => {
+                for value in values {
+                    let drawn = std::iter::repeat_with(|| random::normal(stream)).find(|x| x.abs() <= 2.0);
+                    // The iterator has no end, so there is one.
+                    *value = (f64::from(deviation) * drawn.unwrap_or(0.0)) as f32;
+                }
+            }
+        }
+    }
+}
+
+/// A random matrix `[rows, columns]` whose columns, or rows if there are fewer, are orthogonal with the length `gain`:
+/// normal vectors made orthogonal one after the other.
+fn orthogonal(values: &mut [f32], [rows, columns]: [usize; 2], gain: f64, stream: &mut impl Rng) {
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while basis.len() < count {
+        let mut vector: Vec<f64> = (0..length).map(|_| random::normal(stream)).collect();
+        // Twice, because the first pass leaves what rounding adds.
+        for _ in 0..2 {
+            for other in &basis {
+                let along: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();
+                vector.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+            }
+        }
+        let norm = vector.iter().map(|a| a * a).sum::<f64>().sqrt();
+        // Within the span of the others by chance: draw another.
+        if norm > 1e-6 {
+            vector.iter_mut().for_each(|a| *a /= norm);
+            basis.push(vector);
+        }
+    }
+    for (i, vector) in basis.iter().enumerate() {
+        for (j, a) in vector.iter().enumerate() {
+            let place = if columns <= rows {
+                j * columns + i
+            } else {
+                i * columns + j
+            };
+            values[place] = (gain * a) as f32;
+        }
+    }
 }
 
 /// A named part of a block.
@@ -70,18 +150,9 @@ impl Block {
         let mut values = vec![0.0f32; length];
         for (index, entry) in entries.iter().enumerate() {
             let mut stream = random::stream(seed, &format!("init {name}"), index as u64);
-            let (fan_in, fan_out) = match entry.shape[..] {
-                [c_in, c_out] => (c_in as f64, c_out as f64),
-                _ => (1.0, 1.0),
-            };
-            let mut draw = |bound: f64| ((2.0 * random::uniform(&mut stream) - 1.0) * bound) as f32;
-            for value in &mut values[entry.range.clone()] {
-                *value = match entry.init {
-                    Init::HeUniform => draw((6.0 / fan_in).sqrt()),
-                    Init::GlorotUniform => draw((6.0 / (fan_in + fan_out)).sqrt()),
-                    Init::Constant(constant) => constant,
-                };
-            }
+            entry
+                .init
+                .draw(&mut values[entry.range.clone()], &entry.shape, &mut stream);
         }
         let values = Tensor::from_data(TensorData::new(values, [length]), &device.clone().autodiff()).require_grad();
         Self {
@@ -156,6 +227,52 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn drawn(init: Init, shape: [usize; 2]) -> Vec<f32> {
+        let mut values = vec![0.0; shape[0] * shape[1]];
+        init.draw(&mut values, &shape, &mut random::stream(3, "test", 0));
+        values
+    }
+
+    #[test]
+    fn orthogonal_weights_keep_lengths_times_the_gain() {
+        for (rows, columns) in [(9, 4), (4, 9), (6, 6)] {
+            let w = drawn(Init::Orthogonal(1.5), [rows, columns]);
+            let count = rows.min(columns);
+            let at = |i: usize, j: usize| {
+                f64::from(if columns <= rows {
+                    w[j * columns + i]
+                } else {
+                    w[i * columns + j]
+                })
+            };
+            for a in 0..count {
+                for b in 0..count {
+                    let dot: f64 = (0..rows.max(columns)).map(|j| at(a, j) * at(b, j)).sum();
+                    let expected = if a == b { 2.25 } else { 0.0 };
+                    assert!((dot - expected).abs() < 1e-6, "[{rows}, {columns}], {a} and {b}: {dot}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn draws_stay_within_their_bounds_and_reach_near_them() {
+        let bound = (6.0f32 / 90.0).sqrt();
+        for (init, bound) in [
+            (Init::GlorotUniform, bound),
+            (Init::GlorotUniformGain(0.5), 0.5 * bound),
+            (Init::HeUniform, (6.0f32 / 30.0).sqrt()),
+            (Init::Uniform(0.3), 0.3),
+            (Init::TruncatedNormal(0.1), 0.2),
+        ] {
+            let largest = drawn(init, [30, 60]).iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            assert!(largest <= bound && largest > 0.9 * bound, "{init:?}: {largest}");
+        }
+        let squares: f32 = drawn(Init::Normal(0.2), [30, 60]).iter().map(|v| v * v).sum();
+        // 0.04 with a standard error of 0.04 sqrt(2 / 1800).
+        assert!((squares / 1800.0 - 0.04).abs() < 0.008);
+    }
 
     #[test]
     fn a_width_with_a_digit_too_many_is_refused_before_memory_is_asked_for() {

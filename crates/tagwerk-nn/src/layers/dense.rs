@@ -19,16 +19,29 @@ pub struct DenseChainConfig {
     pub widths: Vec<usize>,
     /// Whether the last layer ends in a ReLU; the hidden ones always do.
     pub activate_last: bool,
-    /// How weights start; biases start at zero.
+    /// How weights start.
     pub init: Init,
 }
 
 impl DenseChainConfig {
-    /// Draws the parameters.
+    /// Draws the parameters; biases start at zero.
     ///
     /// # Errors
     /// [`NnError::Config`] for fewer than two widths, a width of zero, or more parameters than memory could hold.
     pub fn init(&self, seed: u64, device: &Device) -> Result<DenseChain, NnError> {
+        self.init_with_biases(seed, device, |_| Init::Constant(0.0))
+    }
+
+    /// Draws the parameters; `bias` says how the bias of each layer, counted from 0, starts.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init).
+    pub fn init_with_biases(
+        &self,
+        seed: u64,
+        device: &Device,
+        bias: impl Fn(usize) -> Init,
+    ) -> Result<DenseChain, NnError> {
         if self.widths.len() < 2 || self.widths.contains(&0) {
             return Err(NnError::Config {
                 what: format!("the list of widths of layer '{}', input first,", self.name),
@@ -52,7 +65,7 @@ impl DenseChainConfig {
                         name: format!("{l}.bias"),
                         range: spec.bias(l),
                         shape: vec![spec.c_out(l)],
-                        init: Init::Constant(0.0),
+                        init: bias(l),
                     },
                 ]
             })

@@ -4,10 +4,16 @@
 //! backward needs; and a function on [`Tensor`] calls it through Burn's run-time dispatch. What is not differentiated
 //! (offsets, neighbors, row weights, statistics) travels beside the tensors in a call struct. One file an operation.
 
+pub(super) mod attention;
 pub(super) mod chain;
 pub(super) mod edge;
+pub(super) mod host;
+pub(super) mod lorentz;
 pub(super) mod norm;
+pub(super) mod picture;
+pub(super) mod rows;
 pub(super) mod segment;
+pub(super) mod tree;
 
 use crate::kernels::adam::{self, AdamStep};
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -18,6 +24,7 @@ use burn::backend::{Autodiff, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 use chain::{ChainBackward, ChainCall, chain_forward};
 use edge::{EdgeBackward, EdgeCall, edge_forward};
+use host::{Binary, HostBackward, Quaternary, Ternary, Unary, host_forward};
 use norm::{NormBackward, NormCall, norm_forward};
 use segment::{SegmentBackward, SegmentCall, segment_forward};
 
@@ -32,6 +39,25 @@ pub trait FusedOps: burn::backend::Backend {
     fn fused_norm(x: FloatTensor<Self>, parameters: FloatTensor<Self>, call: NormCall) -> FloatTensor<Self>;
     /// An EdgeConv; see [`crate::ops::edge_conv_training`].
     fn fused_edge(x: FloatTensor<Self>, parameters: FloatTensor<Self>, call: EdgeCall) -> FloatTensor<Self>;
+    /// An [`host::Operation`] of one tensor.
+    fn host_unary(x: FloatTensor<Self>, operation: Unary) -> FloatTensor<Self>;
+    /// Of two.
+    fn host_binary(x: FloatTensor<Self>, y: FloatTensor<Self>, operation: Binary) -> FloatTensor<Self>;
+    /// Of three.
+    fn host_ternary(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        operation: Ternary,
+    ) -> FloatTensor<Self>;
+    /// Of four.
+    fn host_quaternary(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        operation: Quaternary,
+    ) -> FloatTensor<Self>;
 }
 
 /// A Flex tensor whose storage is exactly its values in order.
@@ -78,6 +104,33 @@ impl FusedOps for Flex {
     fn fused_edge(x: FloatTensor<Self>, parameters: FloatTensor<Self>, call: EdgeCall) -> FloatTensor<Self> {
         edge_forward(x, parameters, call).0
     }
+
+    fn host_unary(x: FloatTensor<Self>, operation: Unary) -> FloatTensor<Self> {
+        host_forward([x], operation).0
+    }
+
+    fn host_binary(x: FloatTensor<Self>, y: FloatTensor<Self>, operation: Binary) -> FloatTensor<Self> {
+        host_forward([x, y], operation).0
+    }
+
+    fn host_ternary(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        operation: Ternary,
+    ) -> FloatTensor<Self> {
+        host_forward([x, y, z], operation).0
+    }
+
+    fn host_quaternary(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        operation: Quaternary,
+    ) -> FloatTensor<Self> {
+        host_forward([x, y, z, w], operation).0
+    }
 }
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
@@ -101,6 +154,43 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
     fn fused_edge(x: FloatTensor<Self>, parameters: FloatTensor<Self>, call: EdgeCall) -> FloatTensor<Self> {
         let ((x, x_node), (parameters, p_node)) = (x.into_parts(), parameters.into_parts());
         track!(EdgeBackward, [x_node, p_node], |_| edge_forward(x, parameters, call))
+    }
+
+    fn host_unary(x: FloatTensor<Self>, operation: Unary) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        track!(HostBackward::<1>, [node], |_| host_forward([x], operation))
+    }
+
+    fn host_binary(x: FloatTensor<Self>, y: FloatTensor<Self>, operation: Binary) -> FloatTensor<Self> {
+        let ((x, x_node), (y, y_node)) = (x.into_parts(), y.into_parts());
+        track!(HostBackward::<2>, [x_node, y_node], |_| host_forward([x, y], operation))
+    }
+
+    fn host_ternary(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        operation: Ternary,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (y, y_node), (z, z_node)) = (x.into_parts(), y.into_parts(), z.into_parts());
+        track!(HostBackward::<3>, [x_node, y_node, z_node], |_| host_forward(
+            [x, y, z],
+            operation
+        ))
+    }
+
+    fn host_quaternary(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        z: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        operation: Quaternary,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (y, y_node)) = (x.into_parts(), y.into_parts());
+        let ((z, z_node), (w, w_node)) = (z.into_parts(), w.into_parts());
+        track!(HostBackward::<4>, [x_node, y_node, z_node, w_node], |_| {
+            host_forward([x, y, z, w], operation)
+        })
     }
 }
 

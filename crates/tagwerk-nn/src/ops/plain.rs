@@ -6,6 +6,16 @@
 // Burn slices one dimension with an array of one range.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod lorentz;
+mod picture;
+mod rows;
+mod tree;
+
+pub use lorentz::{lorentz, pair_products};
+pub use picture::{convolution, max_pool};
+pub use rows::{activate, attention, layer_norm, prelu, sparse_product};
+pub use tree::tree_embedding;
+
 use super::AdamStep;
 use crate::kernels::chain::ChainSpec;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
@@ -21,7 +31,7 @@ fn weight(parameters: &Tensor<1>, range: Range<usize>, c_in: usize, c_out: usize
     parameters.clone().slice([range]).reshape([c_in, c_out])
 }
 
-fn row(parameters: &Tensor<1>, range: Range<usize>) -> Tensor<2> {
+pub(super) fn row(parameters: &Tensor<1>, range: Range<usize>) -> Tensor<2> {
     let c = range.len();
     parameters.clone().slice([range]).reshape([1, c])
 }
@@ -81,7 +91,7 @@ pub fn segment_reduce(x: Tensor<2>, segments: &Segments, reduction: Reduction) -
 }
 
 /// `out[index[r]] += x[r]`, `[n, C]`.
-fn scatter_sum(x: Tensor<2>, index: Tensor<1, Int>, n: usize) -> Tensor<2> {
+pub(super) fn scatter_sum(x: Tensor<2>, index: Tensor<1, Int>, n: usize) -> Tensor<2> {
     let [rows, c] = x.dims();
     let zeros = Tensor::zeros([n, c], &x.device());
     if rows == 0 {

@@ -7,7 +7,8 @@
 //! only if the others pull hard enough (Vardi, Zhang, PNAS 97, 1423); and for beta <= 1, where the minima are cusps on
 //! constituents that the iteration only creeps up to, the last step tries the nearest constituent itself.
 
-use super::{Points, Power, dot};
+use super::axes::Points;
+use super::{Power, dot};
 use crate::{PhysicsError, wrap_phi};
 use serde::{Deserialize, Serialize};
 

@@ -4,8 +4,8 @@ use tagwerk_stats::LandscapeResult;
 
 use crate::number::grouped;
 
-/// Sentences under the table: data set, rows, trainings, ensembles, the meaning of each error, and whether the published lines may be
-/// compared.
+/// Sentences under the table: data set, rows, trainings, ensembles, the meaning of each error, whether the published lines may be
+/// compared, and what must be known of single rows.
 pub fn footnotes(landscape: &LandscapeResult) -> Vec<String> {
     let mut notes = Vec::new();
     let weighted = if landscape.weighted { ", weighted" } else { "" };
@@ -57,6 +57,7 @@ pub fn footnotes(landscape: &LandscapeResult) -> Vec<String> {
             "> marks a 95 % lower limit: the test sample has too little background at that working point.".to_owned(),
         );
     }
+    notes.extend(landscape.taggers.iter().flat_map(|tagger| tagger.notes.iter().cloned()));
     notes
 }
 

@@ -2,10 +2,12 @@
 
 use crate::data_config::DataConfig;
 use crate::error::TaggerError;
+use crate::goat::GoatConfig;
 use crate::registry;
 use crate::run::{RunConfig, merged_training};
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -124,13 +126,19 @@ impl LandscapeConfig {
             )));
         }
         let data = self.data.resolved()?;
-        let mut runs = Vec::new();
+        let mut runs: Vec<PlannedRun> = Vec::new();
         for (index, choice) in self.taggers.iter().enumerate() {
             if self.taggers[..index].iter().any(|other| other.name == choice.name) {
                 return Err(fail(format!("tagger '{}' is listed twice", choice.name)));
             }
             let tagger: Arc<dyn Tagger> = registry::tagger(&choice.name, &choice.settings)?.into();
             tagger.check()?;
+            if tagger.reads_scores().is_some_and(|goat| !goat.inputs.is_empty()) {
+                return Err(fail(format!(
+                    "inputs of '{}' are what the landscape fills in",
+                    choice.name
+                )));
+            }
             for i in 0..self.trainings as u64 {
                 let mut training = merged_training(tagger.as_ref(), &[&self.training, &choice.training], place)?;
                 training.seed = self.seed.saturating_add(i);
@@ -147,6 +155,12 @@ impl LandscapeConfig {
                 });
             }
         }
+        if runs.iter().all(|run| run.tagger.reads_scores().is_some()) {
+            return Err(fail(format!(
+                "'{}' reads the scores of the other taggers of the landscape; name at least one",
+                runs[0].config.tagger
+            )));
+        }
         Ok(runs)
     }
 }
@@ -158,6 +172,23 @@ pub(super) struct PlannedRun {
 }
 
 impl PlannedRun {
+    /// The same training reading these score columns, if it reads any.
+    pub(super) fn reading(&self, inputs: &BTreeMap<String, String>) -> Result<Self, TaggerError> {
+        let mut config = self.config.clone();
+        let Some(goat) = self.tagger.reads_scores() else {
+            return Ok(Self {
+                tagger: self.tagger.clone(),
+                config,
+            });
+        };
+        let tagger: Arc<dyn Tagger> = Arc::new(GoatConfig {
+            inputs: inputs.clone(),
+            ..goat.clone()
+        });
+        config.settings = tagger.settings()?;
+        Ok(Self { tagger, config })
+    }
+
     /// Name of its run folder.
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.config.tagger, self.config.training.seed)

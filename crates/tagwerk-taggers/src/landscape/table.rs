@@ -37,6 +37,9 @@ pub(super) fn tabulate(
             published: Some(runs[range.start].tagger.published()),
             trainings,
         })?;
+        if let Some(note) = runs[range.start].tagger.note() {
+            table.note(&choice.name, note);
+        }
     }
     Ok(table.finish()?)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tagwerk_taggers::{
     Context, DataConfig, LandscapeConfig, LandscapeObserver, LandscapeOutcome, TaggerError, landscape,
 };
-use tagwerk_train::{Observer, TrainError};
+use tagwerk_train::{Observer, StepReport, TrainError};
 
 fn config() -> LandscapeConfig {
     LandscapeConfig {
@@ -83,6 +83,77 @@ fn a_stopped_landscape_counts_what_is_done_from_earlier_sittings_too() {
         panic!("not finished")
     };
     assert_eq!(finished.runs.len(), 4);
+}
+
+/// Raises the stop flag in a step of GoaT.
+struct StopGoat {
+    step: u64,
+    context: Context,
+}
+
+struct CountSteps(u64, Arc<std::sync::atomic::AtomicBool>);
+
+impl Observer for CountSteps {
+    fn step(&mut self, _: &StepReport) {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 {
+            self.1.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl LandscapeObserver for StopGoat {
+    fn training_started(&self, tagger: &str, _: u64) -> Box<dyn Observer> {
+        match tagger {
+            "goat" => Box::new(CountSteps(self.step, self.context.stop.clone())),
+            _ => Box::new(()),
+        }
+    }
+
+    fn training_done(&self, _: &str, _: u64) {}
+
+    fn message(&self, _: &str) {}
+}
+
+#[test]
+fn goat_stopped_in_any_step_ends_in_the_bits_of_one_never_stopped() {
+    let mut config = config();
+    config.taggers = vec!["goat".into(), "topodnn".into()];
+    config.taggers[0].training = toml::from_str("epochs = 3\nbatch_size = 200").unwrap();
+    let run = |folder: &std::path::Path, step, threads| {
+        let context = Context {
+            stop: Arc::default(),
+            ..Context::cpu(threads)
+        };
+        let observer = StopGoat { step, context };
+        landscape(folder, &config, &observer.context, &observer).unwrap()
+    };
+    let whole = tempfile::tempdir().unwrap();
+    let LandscapeOutcome::Finished(finished) = run(whole.path(), u64::MAX, 2) else {
+        panic!("not finished")
+    };
+    assert_eq!(
+        finished.runs.iter().map(|r| r.tagger.as_str()).collect::<Vec<_>>(),
+        ["goat", "goat", "topodnn", "topodnn"]
+    );
+    // 600 pairs of jet and network: three steps an epoch, the last of the second one too.
+    for step in [1, 2, 6] {
+        let dir = tempfile::tempdir().unwrap();
+        let LandscapeOutcome::Stopped { done, total } = run(dir.path(), step, 1) else {
+            panic!("not stopped in step {step}")
+        };
+        assert_eq!((done, total), (2, 4));
+        let LandscapeOutcome::Finished(_) = run(dir.path(), u64::MAX, 1) else {
+            panic!("not finished")
+        };
+        for seed in [1, 2] {
+            let scores = |folder: &std::path::Path| std::fs::read(folder.join(format!("goat-{seed}/scores.parquet")));
+            assert!(
+                scores(dir.path()).unwrap() == scores(whole.path()).unwrap(),
+                "step {step}, seed {seed}"
+            );
+        }
+    }
 }
 
 #[test]

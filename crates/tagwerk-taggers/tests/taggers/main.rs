@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod against_pytorch;
+mod general;
+mod gradients;
 mod landscape;
 mod learns;
 mod properties;

@@ -86,7 +86,9 @@ fn a_begun_training_goes_on_reading_as_it_began() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let mut config = small(2);
-    // All 10,000 jets of the sample with their views do not fit.
+    // All 10,000 jets of the sample with views of seven features a constituent do not fit.
+    config.tagger = "particlenet-lite".into();
+    config.settings = toml::from_str("hidden = 8\nblocks = [{k = 2, widths = [4]}]").unwrap();
     config.data = DataConfig {
         memory_mb: 16,
         ..DataConfig::default()

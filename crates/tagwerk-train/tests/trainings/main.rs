@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod kill_and_resume;
+mod refusals;
 mod stop_and_resume;
 mod streaming;
 mod toy;

@@ -1,4 +1,4 @@
-//! Reads safetensors files by their specification (length, JSON header, little-endian values), not by the library that
+//! Reads and writes safetensors files by their specification (length, JSON header, little-endian values), not by the library that
 //! wrote ours.
 
 use std::collections::BTreeMap;
@@ -31,4 +31,19 @@ pub fn read(path: &Path) -> BTreeMap<String, Values> {
             (name, Values { shape, values })
         })
         .collect()
+}
+
+/// Writes tensors as [`read`] reads them.
+pub fn write(path: &Path, tensors: &BTreeMap<String, Values>) {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, Values { shape, values }) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        let entry = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] });
+        header.insert(name.clone(), entry);
+    }
+    let mut header = serde_json::to_vec(&header).unwrap();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let length = (header.len() as u64).to_le_bytes();
+    std::fs::write(path, [&length[..], &header, &data].concat()).unwrap();
 }

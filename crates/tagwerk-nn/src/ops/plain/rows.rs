@@ -1,0 +1,110 @@
+//! Rows: sparse products, layer normalization, activations, attention.
+
+use super::{row, scatter_sum};
+use crate::kernels::activation::Activation;
+use crate::kernels::attention::AttentionSpec;
+use crate::kernels::norm::EPSILON;
+use crate::kernels::sparse::SparseMatrix;
+use crate::segments::Segments;
+use burn::tensor::activation::{gelu, relu, sigmoid, softmax};
+use burn::tensor::{Int, Tensor, TensorData};
+
+/// See [`crate::ops::sparse_product`].
+pub fn sparse_product(matrix: &SparseMatrix, x: Tensor<2>) -> Tensor<2> {
+    let device = x.device();
+    let (mut rows, mut columns, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (r, c, v) in matrix.iter() {
+        rows.push(r as i32);
+        columns.push(c as i32);
+        values.push(v);
+    }
+    let n = values.len();
+    if n == 0 {
+        let [_, c] = x.dims();
+        return Tensor::zeros([matrix.rows(), c], &device);
+    }
+    let index = |list: Vec<i32>| Tensor::from_data(TensorData::new(list, [n]), &device);
+    let values = Tensor::<2>::from_data(TensorData::new(values, [n, 1]), &device);
+    scatter_sum(x.select(0, index(columns)) * values, index(rows), matrix.rows())
+}
+
+/// See [`crate::ops::layer_norm`].
+pub fn layer_norm(x: Tensor<2>, parameters: Tensor<1>) -> Tensor<2> {
+    let [_, c] = x.dims();
+    let centered = x.clone() - x.mean_dim(1);
+    let variance = centered.clone().powi_scalar(2).mean_dim(1);
+    centered / (variance + EPSILON).sqrt() * row(&parameters, 0..c) + row(&parameters, c..2 * c)
+}
+
+/// See [`crate::ops::activate`].
+pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
+    match f {
+        Activation::Gelu => gelu(x),
+        // Where x is positive the exponential is of 0, so that it cannot overflow into the gradient.
+        Activation::Elu => relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0),
+        Activation::Relu => relu(x),
+        Activation::Sigmoid => sigmoid(x),
+        Activation::Tanh => x.tanh(),
+        Activation::SignedLog => x.clone().abs().log1p() * x.sign().detach(),
+    }
+}
+
+/// See [`crate::ops::prelu`].
+pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &[u32]) -> Tensor<2> {
+    let ([rows, c], [n]) = (x.dims(), slopes.dims());
+    if rows == 0 {
+        return x;
+    }
+    let index: Vec<i32> = places.iter().map(|&place| place as i32).collect();
+    let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(index, [rows]), &x.device());
+    let slopes = slopes.reshape([n / c, c]).select(0, index);
+    relu(x.clone()) - slopes * relu(x.neg())
+}
+
+/// See [`crate::ops::attention`]: jet by jet and head by head.
+pub fn attention(
+    [q, k, v]: [Tensor<2>; 3],
+    bias: Option<Tensor<2>>,
+    spec: AttentionSpec,
+    queries: &Segments,
+    keys: &Segments,
+) -> Tensor<2> {
+    let device = q.device();
+    let mut jets = Vec::new();
+    let mut pair = 0;
+    for b in 0..queries.len() {
+        let rows = queries.offsets()[b]..queries.offsets()[b + 1];
+        let columns = keys.offsets()[b]..keys.offsets()[b + 1];
+        let (n_q, n_k) = (rows.len(), columns.len());
+        if n_q == 0 {
+            continue;
+        }
+        if n_k == 0 {
+            jets.push(Tensor::zeros([n_q, spec.channels()], &device));
+            continue;
+        }
+        let heads = (0..spec.heads)
+            .map(|h| {
+                let channels = h * spec.width..(h + 1) * spec.width;
+                let part =
+                    |t: &Tensor<2>, rows: &std::ops::Range<usize>| t.clone().slice([rows.clone(), channels.clone()]);
+                let scale = 1.0 / (spec.width as f64).sqrt();
+                let mut scores = part(&q, &rows).matmul(part(&k, &columns).transpose()) * scale;
+                if let Some(bias) = &bias {
+                    scores = scores
+                        + bias
+                            .clone()
+                            .slice([pair..pair + n_q * n_k, h..h + 1])
+                            .reshape([n_q, n_k]);
+                }
+                softmax(scores, 1).matmul(part(&v, &columns))
+            })
+            .collect();
+        pair += n_q * n_k;
+        jets.push(Tensor::cat(heads, 1));
+    }
+    match jets.is_empty() {
+        true => Tensor::zeros([0, spec.channels()], &device),
+        false => Tensor::cat(jets, 0),
+    }
+}
