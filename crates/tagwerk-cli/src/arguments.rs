@@ -27,6 +27,7 @@ Examples:
   tagwerk resume runs/pfn
   tagwerk score runs/pfn other.parquet -o scores.parquet
   tagwerk evaluate scores.parquet --json -
+  tagwerk parametric train                           one classifier for all masses, on the built-in sample
   tagwerk taggers
 
 Exit codes: 0 done; 1 failed or stopped, with one sentence on standard error; 2 wrong usage.
@@ -109,6 +110,9 @@ pub enum Command {
     Taggers(commands::taggers::Typed),
     /// Compute observables of jets and write them as a table
     Features(commands::features::Typed),
+    /// One classifier for all masses: train, evaluate, interpolate
+    #[command(subcommand)]
+    Parametric(commands::parametric::Typed),
     /// Data sets: list, describe, fetch, convert, inspect
     #[command(subcommand)]
     Data(commands::data::Typed),

@@ -5,6 +5,7 @@ pub mod data;
 pub mod evaluate;
 pub mod features;
 pub mod landscape;
+pub mod parametric;
 pub mod report;
 pub mod resume;
 pub mod score;
@@ -25,6 +26,7 @@ pub fn run(typed: Arguments) -> Result<(), Failure> {
         Command::Score(typed) => score::run(&typed, &session),
         Command::Evaluate(typed) => evaluate::run(&typed, &session),
         Command::Taggers(typed) => taggers::run(&typed, &session),
+        Command::Parametric(typed) => parametric::run(&typed, &session),
         Command::Features(typed) => features::run(&typed, &session),
         Command::Data(typed) => data::run(&typed, &session),
         Command::Report(typed) => report::run(&typed, &session),

@@ -4,7 +4,7 @@ mod open;
 mod reading;
 
 pub(crate) use open::hexadecimal;
-pub use open::{FileFingerprint, Fingerprint, JetOptions};
+pub use open::{FileFingerprint, Fingerprint, JetOptions, file_digest};
 pub(crate) use reading::{Block, Gauge};
 
 use crate::columns::{EmptyJets, JetColumns};

@@ -3,6 +3,7 @@
 mod batch_norm;
 mod block;
 mod combinations;
+mod condition;
 mod convolution;
 mod dense;
 mod dropout;
@@ -18,6 +19,7 @@ mod tree_embedding;
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init, MAX_PARAMETERS};
 pub use combinations::{Combinations, CombinationsConfig};
+pub use condition::{Condition, ConditionConfig, ConditionStart};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use dense::{DenseChain, DenseChainConfig};
 pub use dropout::Dropout;

@@ -22,22 +22,54 @@ pub fn log_odds(logits: Tensor<2>) -> Tensor<1> {
 /// # Shapes
 /// - `logits`: `[B, 2]` or `[B, 1]`, `labels`: `[B]` of 0 and 1, `weights`: `[B]`; returns `[1]`
 pub fn cross_entropy(logits: Tensor<2>, labels: &[f32], weights: Option<&[f32]>) -> Tensor<1> {
-    let device = logits.device();
-    let rows = labels.len();
-    let signs: Vec<f32> = labels.iter().map(|y| 1.0 - 2.0 * y).collect();
-    let z = log_odds(logits) * Tensor::from_data(TensorData::new(signs, [rows]), &device);
-    // (z + |z|) / 2 is max(z, 0) with the slope 1/2 at 0, where a ReLU's would be 0 and |z|'s is 0 too: a jet whose
-    // log-odds are exactly 0 must still pull.
-    let magnitude = z.clone().abs();
-    let loss = (z + magnitude.clone()) * 0.5 + magnitude.neg().exp().log1p();
+    let loss = softplus(wrongness(logits, labels));
     match weights {
         None => loss.mean(),
         Some(weights) => {
             let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-            let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [rows]), &device);
+            let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [labels.len()]), &loss.device());
             (loss * weights).sum() / total.max(f64::from(f32::MIN_POSITIVE))
         }
     }
+}
+
+/// Focal loss (Lin et al., arXiv:1708.02002): cross entropy times `(1 - p(label))^gamma`, which turns away from what is
+/// right already. With gamma 0 it is cross entropy.
+///
+/// Weights may be negative: the sum is divided by the number of jets, not by the sum of weights, which of a batch may be
+/// near zero. Weights whose mean over all training jets is 1 leave the learning rate its meaning.
+///
+/// # Shapes
+/// - as [`cross_entropy`]
+pub fn focal(logits: Tensor<2>, labels: &[f32], weights: Option<&[f32]>, gamma: f64) -> Tensor<1> {
+    let z = wrongness(logits, labels);
+    let mut loss = softplus(z.clone());
+    if gamma > 0.0 {
+        // log(1 - p) = z - softplus(z) never overflows.
+        loss = loss.clone() * ((z - loss) * gamma).exp();
+    }
+    match weights {
+        None => loss.mean(),
+        Some(weights) => {
+            let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [labels.len()]), &loss.device());
+            (loss * weights).mean()
+        }
+    }
+}
+
+/// Log-odds against the label, `[B]`.
+fn wrongness(logits: Tensor<2>, labels: &[f32]) -> Tensor<1> {
+    let signs: Vec<f32> = labels.iter().map(|y| 1.0 - 2.0 * y).collect();
+    let signs = Tensor::from_data(TensorData::new(signs, [labels.len()]), &logits.device());
+    log_odds(logits) * signs
+}
+
+/// `log(1 + e^z)`.
+fn softplus(z: Tensor<1>) -> Tensor<1> {
+    // (z + |z|) / 2 is max(z, 0) with the slope 1/2 at 0, where a ReLU's would be 0 and |z|'s is 0 too: a jet whose
+    // log-odds are exactly 0 must still pull.
+    let magnitude = z.clone().abs();
+    (z + magnitude.clone()) * 0.5 + magnitude.neg().exp().log1p()
 }
 
 #[cfg(test)]
@@ -55,6 +87,28 @@ mod tests {
         let expected = -(2.0f64.exp() / (2.0f64.exp() + 0.5f64.exp())).ln();
         assert!((f64::from(loss(vec![0.5, 2.0], 2, &[1.0])) - expected).abs() < 1e-6);
         assert!((f64::from(loss(vec![1.5], 1, &[1.0])) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn focal_loss_is_its_formula_and_cross_entropy_without_focus() {
+        let focal = |weights: Option<&[f32]>, gamma| {
+            let logits = Tensor::from_data(TensorData::new(vec![1.5f32, -0.5], [2, 1]), &Device::flex());
+            f64::from(crate::ops::floats(super::focal(logits, &[1.0, 0.0], weights, gamma))[0])
+        };
+        // -log p and 1 - p of both answers, in double precision.
+        let p: [f64; 2] = [1.0 / (1.0 + (-1.5f64).exp()), 1.0 - 1.0 / (1.0 + 0.5f64.exp())];
+        let by_hand = |weights: [f64; 2], gamma: i32| -> f64 {
+            (0..2)
+                .map(|i| -weights[i] * (1.0 - p[i]).powi(gamma) * p[i].ln())
+                .sum::<f64>()
+                / 2.0
+        };
+        assert!((focal(None, 0.0) - by_hand([1.0, 1.0], 0)).abs() < 1e-6);
+        assert!((focal(None, 2.0) - by_hand([1.0, 1.0], 2)).abs() < 1e-6);
+        assert!(
+            (focal(Some(&[3.0, -1.0]), 2.0) - by_hand([3.0, -1.0], 2)).abs() < 1e-6,
+            "negative weights subtract"
+        );
     }
 
     #[test]

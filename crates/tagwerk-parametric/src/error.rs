@@ -44,6 +44,66 @@ pub enum ParametricError {
         /// The limit.
         limit: usize,
     },
+    /// A setting outside its limits.
+    #[error("{key} = {value}; allowed: {allowed}")]
+    Setting {
+        /// Its key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A configuration that does not parse.
+    #[error("{place}: {reason}")]
+    Config {
+        /// The file.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Events that cannot be used as asked.
+    #[error("{what}: {reason}")]
+    Events {
+        /// Which.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder that holds no finished run.
+    #[error("{path} holds no finished parametric run: {reason}", path = path.display())]
+    NoRun {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// Stopped on demand; the same command goes on.
+    #[error("stopped with {done} of {total} trainings done")]
+    Stopped {
+        /// Trainings done.
+        done: usize,
+        /// Trainings in all.
+        total: usize,
+    },
+    /// A training that panicked.
+    #[error("a fault of this program: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// Data.
+    #[error(transparent)]
+    Data(#[from] tagwerk_data::DataError),
+    /// Networks.
+    #[error(transparent)]
+    Network(#[from] tagwerk_nn::NnError),
+    /// Learners.
+    #[error(transparent)]
+    Tagger(#[from] tagwerk_taggers::TaggerError),
+    /// Trainings.
+    #[error(transparent)]
+    Train(#[from] tagwerk_train::TrainError),
     /// Statistics.
     #[error(transparent)]
     Stats(#[from] tagwerk_stats::StatsError),

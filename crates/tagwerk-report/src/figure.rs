@@ -4,12 +4,14 @@
 //! color alone, so that a print in grey reads as well.
 
 mod canvas;
+mod mass;
 mod overview;
 mod roc;
 mod scores;
 mod style;
 mod training;
 
+pub use mass::{MassLine, MassPoint, mass_figure};
 pub use overview::rejection_overview;
 pub use roc::roc_figure;
 pub use scores::score_figure;

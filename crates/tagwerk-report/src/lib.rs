@@ -42,7 +42,9 @@ mod write;
 
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
-pub use figure::{Figure, rejection_overview, roc_figure, score_figure, training_figure};
+pub use figure::{
+    Figure, MassLine, MassPoint, mass_figure, rejection_overview, roc_figure, score_figure, training_figure,
+};
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
 pub use input::{CURVE_POINTS, EpochRecord, History, ReportInput, TaggerCurves};

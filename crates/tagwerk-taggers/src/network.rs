@@ -28,6 +28,12 @@ pub trait Network: Parts + Send {
     /// # Errors
     /// A view of another kind or width.
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError>;
+
+    /// What a training step makes smaller, `[1]`. Default: the (weighted) mean cross entropy.
+    fn loss(&self, logits: Tensor<2>, batch: &Batch, pass: &Pass) -> Tensor<1> {
+        let _ = pass;
+        loss::cross_entropy(logits, &batch.labels, batch.weights.as_deref())
+    }
 }
 
 /// Rows of a jagged view as a tensor `[R, C]`, with their jets.
@@ -261,7 +267,7 @@ impl<N: Network> Learner for NetworkLearner<N> {
             .network
             .forward(&batch.view, &pass, &device)
             .map_err(LearnerError::wrap)?;
-        let loss = loss::cross_entropy(logits, &batch.labels, batch.weights.as_deref());
+        let loss = self.network.loss(logits, batch, &pass);
         let gradients = loss.backward();
         let value: f32 = loss
             .inner()

@@ -23,6 +23,9 @@ pub struct EpochMetrics {
     pub val_loss: f64,
     /// Area under the ROC curve of the validation jets.
     pub val_auc: f64,
+    /// AUC of the validation jets of each value of the hypothesis parameter; absent without a parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_points: Option<Vec<PointAuc>>,
     /// Accuracy of the validation jets at the cut 0.5.
     pub val_accuracy: f64,
     /// Background rejections of the validation jets by key `val_rejection_N`, N the signal efficiency in percent;
@@ -41,6 +44,15 @@ pub struct EpochMetrics {
     pub resident_bytes: Option<u64>,
 }
 
+/// The AUC of signal and background of one value of the hypothesis parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PointAuc {
+    /// The value.
+    pub parameter: f32,
+    /// The area under the ROC curve.
+    pub auc: f64,
+}
+
 impl EpochMetrics {
     /// The figure of one metric; infinite for a rejection without a bound; NaN for a working point that was not
     /// computed.
@@ -48,6 +60,15 @@ impl EpochMetrics {
         match metric {
             Metric::ValLoss => self.val_loss,
             Metric::ValAuc => self.val_auc,
+            Metric::ValAucMean | Metric::ValAucWorst => {
+                let points = self.val_points.as_deref().unwrap_or_default();
+                let aucs = points.iter().map(|point| point.auc);
+                match (points.len(), metric) {
+                    (0, _) => f64::NAN,
+                    (n, Metric::ValAucMean) => aucs.sum::<f64>() / n as f64,
+                    _ => aucs.fold(f64::INFINITY, f64::min),
+                }
+            }
             Metric::ValAccuracy => self.val_accuracy,
             Metric::ValRejection(_) => match self.val_rejection.get(&metric.to_string()) {
                 Some(figure) => figure.unwrap_or(f64::INFINITY),
@@ -170,6 +191,16 @@ mod tests {
             train_loss: 0.5,
             val_loss: 0.4,
             val_auc: 0.9,
+            val_points: Some(vec![
+                PointAuc {
+                    parameter: 500.0,
+                    auc: 0.7,
+                },
+                PointAuc {
+                    parameter: 750.0,
+                    auc: 0.9,
+                },
+            ]),
             val_accuracy: 0.8,
             val_rejection: BTreeMap::from([
                 ("val_rejection_30".to_owned(), None),

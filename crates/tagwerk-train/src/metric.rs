@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy` or `val_rejection_30` (background rejection at
-/// 30 % signal efficiency; any whole percentage from 1 to 99).
+/// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy`, `val_rejection_30` (background rejection at
+/// 30 % signal efficiency; any whole percentage from 1 to 99), or, for examples with a hypothesis parameter,
+/// `val_auc_mean` and `val_auc_worst`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Metric {
@@ -13,6 +14,10 @@ pub enum Metric {
     ValLoss,
     /// Area under the ROC curve of the validation jets.
     ValAuc,
+    /// Mean over the values of the parameter of the AUC of signal and background of this value.
+    ValAucMean,
+    /// The lowest of these.
+    ValAucWorst,
     /// Accuracy at the cut 0.5 on the validation jets.
     ValAccuracy,
     /// Background rejection on the validation jets at this signal efficiency in percent.
@@ -40,6 +45,8 @@ impl fmt::Display for Metric {
         match self {
             Self::ValLoss => f.write_str("val_loss"),
             Self::ValAuc => f.write_str("val_auc"),
+            Self::ValAucMean => f.write_str("val_auc_mean"),
+            Self::ValAucWorst => f.write_str("val_auc_worst"),
             Self::ValAccuracy => f.write_str("val_accuracy"),
             Self::ValRejection(percent) => write!(f, "val_rejection_{percent}"),
         }
@@ -53,6 +60,8 @@ impl FromStr for Metric {
         match text {
             "val_loss" => return Ok(Self::ValLoss),
             "val_auc" => return Ok(Self::ValAuc),
+            "val_auc_mean" => return Ok(Self::ValAucMean),
+            "val_auc_worst" => return Ok(Self::ValAucWorst),
             "val_accuracy" => return Ok(Self::ValAccuracy),
             _ => {}
         }
@@ -60,7 +69,8 @@ impl FromStr for Metric {
         match percent {
             Some(percent @ 1..=99) => Ok(Self::ValRejection(percent)),
             _ => Err(format!(
-                "unknown metric `{text}`; allowed: val_loss, val_auc, val_accuracy, val_rejection_N with N from 1 to 99"
+                "unknown metric `{text}`; allowed: val_loss, val_auc, val_auc_mean, val_auc_worst, val_accuracy, val_rejection_N \
+                 with N from 1 to 99"
             )),
         }
     }
@@ -89,6 +99,8 @@ mod tests {
         for name in [
             "val_loss",
             "val_auc",
+            "val_auc_mean",
+            "val_auc_worst",
             "val_accuracy",
             "val_rejection_30",
             "val_rejection_1",

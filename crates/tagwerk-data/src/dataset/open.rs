@@ -183,18 +183,7 @@ impl JetDataset {
                     sha256: hexadecimal(&Sha256::digest(catalogue::SAMPLE_PARQUET)),
                 }),
                 Some(path) => {
-                    let mut handle = std::fs::File::open(path).map_err(DataError::io(path, "open"))?;
-                    let mut hasher = Sha256::new();
-                    let mut buffer = vec![0; 1 << 20];
-                    let mut bytes = 0u64;
-                    loop {
-                        let n = handle.read(&mut buffer).map_err(DataError::io(path, "read"))?;
-                        if n == 0 {
-                            break;
-                        }
-                        hasher.update(&buffer[..n]);
-                        bytes += n as u64;
-                    }
+                    let (bytes, sha256) = file_digest(path)?;
                     let name = path
                         .file_name()
                         .map(|name| name.to_string_lossy().into_owned())
@@ -203,7 +192,7 @@ impl JetDataset {
                         name,
                         bytes,
                         rows,
-                        sha256: hexadecimal(&hasher.finalize()),
+                        sha256,
                     })
                 }
             }
@@ -318,6 +307,25 @@ fn integers(array: &dyn Array) -> Option<Vec<i64>> {
         DataType::Int64 => array.as_primitive::<Int64Type>().values().to_vec(),
         _ => return None,
     })
+}
+
+/// Size and SHA-256 (hexadecimal) of a file. Reads it whole.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn file_digest(path: &Path) -> Result<(u64, String), DataError> {
+    let mut handle = std::fs::File::open(path).map_err(DataError::io(path, "open"))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0u64;
+    loop {
+        let n = handle.read(&mut buffer).map_err(DataError::io(path, "read"))?;
+        if n == 0 {
+            return Ok((bytes, hexadecimal(&hasher.finalize())));
+        }
+        hasher.update(&buffer[..n]);
+        bytes += n as u64;
+    }
 }
 
 /// Bytes as lower-case hexadecimal digits.

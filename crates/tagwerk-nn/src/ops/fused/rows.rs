@@ -1,11 +1,13 @@
-//! Operations on rows: sparse products, layer normalization, activations, learned slopes.
+//! Operations on rows: sparse products, layer normalization, activations, learned slopes, conditioning.
 
 use super::host::{At, Operation, Saved, binary, unary};
 use crate::kernels::activation::{self, Activation};
+use crate::kernels::condition::{self, ConditionSpec, Mask};
 use crate::kernels::layer_norm;
 use crate::kernels::prelu;
 use crate::kernels::sparse::{self, SparseMatrix};
 use crate::kernels::workspace::Workspace;
+use crate::ops::DropoutMask;
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -122,4 +124,56 @@ impl Operation<1> for Activate {
 pub(in crate::ops) fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
     let [_, channels] = x.dims();
     unary(x, Arc::new(Activate { f, channels }))
+}
+
+/// A conditioning with dropout.
+#[derive(Debug)]
+struct Condition {
+    spec: ConditionSpec,
+    inputs: Arc<Vec<f32>>,
+    mask: Option<Arc<DropoutMask>>,
+    workspace: Workspace,
+}
+
+impl Condition {
+    fn mask(&self) -> Option<Mask<'_>> {
+        self.mask.as_ref().map(|mask| mask.view())
+    }
+}
+
+impl Operation<2> for Condition {
+    fn forward(&self, [x, parameters]: [&[f32]; 2]) -> (Vec<f32>, [usize; 2], Saved) {
+        let y = condition::forward(&self.spec, parameters, &self.inputs, self.mask(), x);
+        let rows = y.len() / self.spec.channels.max(1);
+        (y, [rows, self.spec.channels], Arc::new(()))
+    }
+
+    fn backward(&self, at: At<2>) -> [Option<Vec<f32>>; 2] {
+        let [x, parameters] = at.inputs;
+        let (spec, m) = (&self.spec, &self.inputs);
+        let (gradient, d_x) = condition::backward(spec, parameters, m, self.mask(), x, at.d_output, &self.workspace);
+        [Some(d_x), Some(gradient)]
+    }
+}
+
+/// See [`crate::ops::condition`].
+pub(in crate::ops) fn condition(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: ConditionSpec,
+    inputs: &Arc<Vec<f32>>,
+    mask: Option<Arc<DropoutMask>>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (inputs, workspace) = (inputs.clone(), workspace.clone());
+    binary(
+        x,
+        parameters,
+        Arc::new(Condition {
+            spec,
+            inputs,
+            mask,
+            workspace,
+        }),
+    )
 }
