@@ -274,6 +274,18 @@ pub fn condition(
     }
 }
 
+/// `sum_i w_i x_i^2`, `[1]`: the penalty of weight decay in the loss.
+///
+/// # Shapes
+/// - `x`: `[P]`, `weights`: w, `[P]`
+pub fn weighted_squares(x: Tensor<1>, weights: &Arc<Vec<f32>>) -> Tensor<1> {
+    if is_fused(&x.device()) {
+        fused::rows::weighted_squares(x, weights)
+    } else {
+        plain::weighted_squares(x, weights)
+    }
+}
+
 /// Multi-head attention of each jet's queries to its own keys; a query without keys gives zeros.
 ///
 /// # Shapes

@@ -154,6 +154,21 @@ proptest! {
     }
 
     #[test]
+    fn weighted_squares_agree_with_plain_ops(n in 1..3000usize, salt in 0..1000u64) {
+        let (x, p) = (matrix(1, 1, salt), vector(n, salt + 1));
+        let weights = Arc::new(values(n, salt + 2));
+        // A matrix of one row, as the comparison wants it; `x` takes no part but has a gradient.
+        let row = |y: Tensor<1>, x: Tensor<2>| y.reshape([1, 1]) + x;
+        agree(
+            &x,
+            &p,
+            |x, p| row(ops::weighted_squares(p, &weights), x),
+            |x, p| row(plain::weighted_squares(p, &weights), x),
+            2e-5,
+        );
+    }
+
+    #[test]
     fn a_summed_chain_agrees_with_plain_ops(segments in segments(), layers in 1..4usize, weighted in any::<bool>(), salt in 0..1000u64) {
         let spec = Arc::new(ChainSpec::new([3, 30, 12, 18][..=layers].to_vec(), true));
         let (x, p) = (matrix(segments.rows(), 3, salt), vector(spec.parameter_count(), salt + 1));

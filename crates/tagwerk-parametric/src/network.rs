@@ -10,11 +10,12 @@ mod config;
 pub use config::{Hidden, Method, NetworkConfig, Place, Start, WeightInit};
 
 use crate::error::ParametricError;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tagwerk_data::random;
 use tagwerk_nn::layers::{
-    BatchNorm, Block, Condition, ConditionConfig, ConditionStart, DenseChain, DenseChainConfig, Init, Part, PartMut,
-    Parts, Pass, Standardize,
+    BatchNorm, Condition, ConditionConfig, ConditionStart, DenseChain, DenseChainConfig, Init, Part, PartMut, Parts,
+    Pass, Standardize,
 };
 use tagwerk_nn::ops::{self, Activation, ConditionSpec};
 use tagwerk_nn::{Device, Tensor, TensorData, loss};
@@ -46,6 +47,7 @@ pub struct ParametricNetwork {
     /// Conditioning of the inputs.
     input: Option<Condition>,
     stretches: Vec<Stretch>,
+    decays: HashMap<String, Arc<Vec<f32>>>,
 }
 
 impl NetworkConfig {
@@ -144,7 +146,7 @@ impl NetworkConfig {
                 dropout: None,
             });
         }
-        Ok(ParametricNetwork {
+        let mut network = ParametricNetwork {
             config: self.clone(),
             features,
             parameters,
@@ -153,7 +155,10 @@ impl NetworkConfig {
                 .then(|| map("condition_input".into(), features, 0.0))
                 .transpose()?,
             stretches,
-        })
+            decays: HashMap::new(),
+        };
+        network.decays = decays(self, &network.parts());
+        Ok(network)
     }
 
     fn chain(
@@ -219,21 +224,26 @@ impl ParametricNetwork {
         }
         Ok((x, m))
     }
+}
 
-    /// The squares of weights that the loss counts: lambda of each parameter of a block, `None` where all are 0.
-    fn decay(&self, block: &Block) -> Option<Vec<f32>> {
-        let (kernel, bias) = (self.config.l2_kernel, self.config.l2_bias);
+/// Lambda of each parameter of the blocks whose squares the loss counts, by the block's name.
+fn decays(config: &NetworkConfig, parts: &[Part<'_>]) -> HashMap<String, Arc<Vec<f32>>> {
+    let mut found = HashMap::new();
+    for part in parts {
+        let Part::Block(block) = part else { continue };
         let dense = block.name().starts_with("dense") || block.name() == "output";
-        if !dense || (kernel == 0.0 && bias == 0.0) {
-            return None;
+        if !dense || (config.l2_kernel == 0.0 && config.l2_bias == 0.0) {
+            continue;
         }
         let mut lambda = vec![0.0; block.len()];
         for entry in block.entries() {
-            let value = if entry.shape.len() == 2 { kernel } else { bias };
+            let kernel = entry.shape.len() == 2;
+            let value = if kernel { config.l2_kernel } else { config.l2_bias };
             lambda[entry.range.clone()].fill(value as f32);
         }
-        Some(lambda)
+        found.insert(block.name().to_owned(), Arc::new(lambda));
     }
+    found
 }
 
 impl Network for ParametricNetwork {
@@ -321,15 +331,11 @@ impl Network for ParametricNetwork {
     /// Cross entropy or focal loss, and the squares of the dense weights.
     fn loss(&self, logits: Tensor<2>, batch: &Batch, pass: &Pass) -> Tensor<1> {
         let mut total = loss::focal(logits, &batch.labels, batch.weights.as_deref(), self.config.focal_gamma);
-        let device = total.device();
         for part in self.parts() {
             if let Part::Block(block) = part
-                && let Some(lambda) = self.decay(block)
+                && let Some(lambda) = self.decays.get(block.name())
             {
-                let n = lambda.len();
-                let lambda = Tensor::<1>::from_data(TensorData::new(lambda, [n]), &device);
-                let weights = block.tensor(pass);
-                total = total + (weights.clone() * weights * lambda).sum();
+                total = total + ops::weighted_squares(block.tensor(pass), lambda);
             }
         }
         total

@@ -9,6 +9,7 @@ mod features;
 #[cfg(unix)]
 mod interrupted;
 mod landscape;
+mod parametric;
 mod sandbox;
 mod train;
 mod usage;

@@ -13,7 +13,7 @@ mod tree;
 
 pub use lorentz::{lorentz, pair_products};
 pub use picture::{convolution, max_pool};
-pub use rows::{activate, attention, condition, layer_norm, prelu, sparse_product};
+pub use rows::{activate, attention, condition, layer_norm, prelu, sparse_product, weighted_squares};
 pub use tree::tree_embedding;
 
 use super::AdamStep;

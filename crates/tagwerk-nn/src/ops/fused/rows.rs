@@ -177,3 +177,31 @@ pub(in crate::ops) fn condition(
         }),
     )
 }
+
+/// A weighted sum of squares.
+#[derive(Debug)]
+struct Squares {
+    weights: Arc<Vec<f32>>,
+}
+
+impl Operation<1> for Squares {
+    fn forward(&self, [x]: [&[f32]; 1]) -> (Vec<f32>, [usize; 2], Saved) {
+        let products = x.iter().zip(self.weights.iter());
+        // Tens of thousands of small terms.
+        let sum: f64 = products.map(|(&x, &w)| f64::from(w * x * x)).sum();
+        (vec![sum as f32], [1, 1], Arc::new(()))
+    }
+
+    fn backward(&self, at: At<1>) -> [Option<Vec<f32>>; 1] {
+        let factor = 2.0 * at.d_output[0];
+        let products = at.inputs[0].iter().zip(self.weights.iter());
+        [Some(products.map(|(x, w)| factor * w * x).collect())]
+    }
+}
+
+/// See [`crate::ops::weighted_squares`].
+pub(in crate::ops) fn weighted_squares(x: Tensor<1>, weights: &Arc<Vec<f32>>) -> Tensor<1> {
+    let [n] = x.dims();
+    let weights = weights.clone();
+    unary(x.reshape([1, n]), Arc::new(Squares { weights })).reshape([1])
+}

@@ -98,6 +98,12 @@ pub fn condition(
     y
 }
 
+/// See [`crate::ops::weighted_squares`].
+pub fn weighted_squares(x: Tensor<1>, weights: &[f32]) -> Tensor<1> {
+    let weights = Tensor::<1>::from_data(TensorData::new(weights.to_vec(), [weights.len()]), &x.device());
+    (x.clone() * x * weights).sum()
+}
+
 /// See [`crate::ops::attention`]: jet by jet and head by head.
 pub fn attention(
     [q, k, v]: [Tensor<2>; 3],
