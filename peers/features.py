@@ -9,6 +9,8 @@ most 200; afterwards the leading `width` constituents are kept and shorter jets 
 | `kinematic` | [B, width, 7]    | ParticleNet           |
 | `cloud`     | [B, width, 3]    | EFN, PFN              |
 | `topodnn`   | [B, 90]          | TopoDNN               |
+| `standardized` | [B, 128, 11]  | Particle Transformer  |
+| `four-vectors-200` | [B, 200, 4] | LorentzNet          |
 | `image`     | [B, 1, 64, 64]   | ResNeXt               |
 | `image-upright` | [B, 1, 40, 40] | CNN                 |
 | `m-body-M`  | [B, 3 M - 2]     | N-subjettiness        |
@@ -235,6 +237,8 @@ def m_body(jets: Jets, bodies: int) -> NDArray[np.float32]:
         mass = np.sqrt(max(total[3] ** 2 - (total[:3] ** 2).sum(), 0.0))
         rows.append([*values, jet_pt / 1000.0, mass / 1000.0])
     return np.array(rows, dtype=np.float32)
+
+
 def four_vectors(jets: Jets, width: int = WIDTH) -> NDArray[np.float32]:
     """(E, px, py, pz) in GeV, [B, width, 4]."""
     pt, eta, phi, mask = jets.padded()
@@ -248,8 +252,25 @@ def kt_tree(jets: Jets) -> NDArray[np.float32]:
     return tree_network.kt_trees(jets)
 
 
+STANDARDIZATION = ((1.7, 0.7), (2.0, 0.7), None, None, (-4.7, 0.7), (-4.7, 0.7), (0.2, 4.0))
+"""What is subtracted from each kinematic feature, and what it is multiplied with after (arXiv:2202.03772)."""
+
+
+def standardized(jets: Jets, width: int = 128) -> NDArray[np.float32]:
+    """The seven kinematic features, standardized and cut to [-5, 5], and the four-vector: [B, width, 11]."""
+    features, vectors = kinematic(jets, width), four_vectors(jets, width)
+    real = (vectors != 0.0).any(-1)
+    for column, constants in zip(np.moveaxis(features, -1, 0), STANDARDIZATION, strict=True):
+        if constants is not None:
+            shift, scale = constants
+            column[real] = np.clip((column[real] - shift) * scale, -5.0, 5.0)
+    return np.concatenate([features, vectors], -1)
+
+
 VIEWS: dict[str, Callable[[Jets], NDArray[np.float32]]] = {
     "kinematic": kinematic,
+    "four-vectors-200": lambda jets: four_vectors(jets, 200),
+    "standardized": standardized,
     "cloud": cloud,
     "cloud-rotated": cloud_rotated,
     "topodnn": topodnn,

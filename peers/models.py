@@ -16,8 +16,11 @@ return logits: [B, 2] (QCD, top), or [B, 1] for TopoDNN.
 | cnn              | arXiv:1803.00107 |    609,666 | He uniform                   | cross entropy        |
 | pcnn             | arXiv:1902.09914 |    348,400 | He uniform                   | cross entropy        |
 | resnext          | arXiv:1611.05431 |  1,457,314 | He uniform                   | cross entropy        |
+| part             | arXiv:2202.03772 |  2,141,134 | PyTorch's own                | cross entropy        |
+| lorentznet       | arXiv:2201.08187 |    224,072 | PyTorch's own                | cross entropy        |
 
-The last three are in `convolutional.py`. TreeNiN is in `tree_network.py`, LoLa and LBN are in `lorentz.py`.
+CNN, P-CNN and ResNeXt are in `convolutional.py`, the Particle Transformer in `particle_transformer.py`, LorentzNet in
+`lorentznet.py`, TreeNiN in `tree_network.py`, LoLa and LBN in `lorentz.py`.
 
 Glorot uniform draws from +-sqrt(6 / (fan_in + fan_out)), He uniform from +-sqrt(6 / fan_in). All biases start
 at zero. Batch normalisation: scale 1, shift 0, eps 1e-5; running averages start at mean 0, variance 1 and move by
@@ -31,6 +34,10 @@ What the padded ParticleNet does, as the public codes do, and what `masked=True`
   fewer than k + 1 real constituents; then they enter the mean over neighbours like real ones. Masked: the mean
   runs over the real neighbours, and is zero for a constituent without any.
 - The average over constituents divides by the true number of constituents in both.
+
+The padded Particle Transformer normalizes over padded constituents and pairs, as the public code does; both forms cut
+jets to the longest of the batch. LorentzNet has no padding in either form; masked, the first layer of its edges acts on
+nodes.
 
 `masked` drops padded rows and edges before any layer instead of weighting them with zero. It is not what the public
 codes do, but the fastest PyTorch here: about half the time of the padded form. EFN and PFN have it too; there it
@@ -53,6 +60,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import convolutional
+import lorentznet
+import particle_transformer
 from layers import dense, glorot, he, linear
 from lorentz import Lbn, Lola
 from tree_network import TreeNin, by_levels
@@ -277,6 +286,10 @@ TAGGERS: dict[str, Tagger] = {
     "cnn": Tagger(lambda _: convolutional.Cnn(), "image-upright", 128, 609_666, 128),
     "pcnn": Tagger(lambda _: convolutional.Pcnn(), "kinematic", 1024, 348_400, 256),
     "resnext": Tagger(lambda _: convolutional.ResNeXt(), "image", 256, 1_457_314, 128),
+    "part": Tagger(
+        lambda masked: particle_transformer.ParticleTransformer(masked=masked), "standardized", 64, 2_141_134, 64
+    ),
+    "lorentznet": Tagger(lambda masked: lorentznet.LorentzNet(split=masked), "four-vectors-200", 32, 224_072, 32),
     "lbn": Tagger(lambda _: Lbn(), "four-vectors", 256, 705_302),
     "lola": Tagger(lambda _: Lola(), "four-vectors", 128, 127_052),
     "treenin": Tagger(lambda _: TreeNin(), "kt-tree", 128, 33_901, collate=by_levels),

@@ -77,6 +77,26 @@ class Features(unittest.TestCase):
         self.assertTrue(((view[..., 0] * view[..., 1]).sum(1) >= -1e-6).all())
 
 
+    def test_images_hold_the_momentum_of_their_constituents(self) -> None:
+        jets = random_jets(COUNTS)
+        upright, plain = features.image_upright(jets), features.image(jets, half=2.0)
+        np.testing.assert_allclose(upright.sum((1, 2, 3)), 1.0, rtol=1e-5)
+        pt, _, phi, _ = jets.padded()
+        jet_pt = np.hypot((pt * np.cos(phi)).sum(1), (pt * np.sin(phi)).sum(1))
+        np.testing.assert_allclose(plain.sum((1, 2, 3)), pt.sum(1) / jet_pt, rtol=1e-5)
+        # Mirrored: the halves with larger column and row numbers carry more.
+        halves = upright.reshape(len(COUNTS), 2, 20, 2, 20).sum((2, 4))
+        self.assertTrue((halves[:, 1].sum(1) >= halves[:, 0].sum(1) - 1e-6).all())
+        self.assertTrue((halves[:, :, 1].sum(1) >= halves[:, :, 0].sum(1) - 1e-6).all())
+
+    def test_more_axes_leave_less_to_the_constituents(self) -> None:
+        view = features.m_body(random_jets(COUNTS), 8)
+        self.assertEqual(view.shape, (len(COUNTS), 22))
+        tau_1 = view[:, [1, 4, 7, 10, 13, 16]]  # power 1, one axis to six
+        self.assertTrue((np.diff(tau_1, axis=1) <= 1e-6).all())
+        self.assertFalse(view[0, :20].any())  # a jet of one constituent
+
+
 class Models(unittest.TestCase):
     def test_every_tagger_has_the_published_number_of_parameters(self) -> None:
         for name in models.TAGGERS:

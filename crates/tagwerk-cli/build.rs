@@ -31,8 +31,8 @@ fn commit(git: &Path) -> Option<String> {
     plain.then(|| id[..12].to_owned())
 }
 
-/// The text of a file, which is looked at again when it changes. A file that is not there is not watched: cargo would build
-/// anew every time.
+/// The text of a file, which is looked at again when it changes. A file that is not there is not watched: cargo would
+/// build anew every time.
 fn watched(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     println!("cargo::rerun-if-changed={}", path.display());

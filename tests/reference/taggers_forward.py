@@ -38,7 +38,9 @@ import convolutional
 import features
 import layers
 import lorentz
+import lorentznet
 import models
+import particle_transformer
 import physics_views
 import tree_network
 
@@ -94,6 +96,25 @@ VIEWS = {
     "four-vectors-gev": (lambda v: v.T, 4),
     "kt-tree": (lambda v: tree(v), 8),
 }
+
+def standardized(v):
+    """The view of the Particle Transformer."""
+    x = physics_views.particlenet(v)
+    for column, constants in zip(x.T, features.STANDARDIZATION):
+        if constants is not None:
+            column[:] = np.clip((column - constants[0]) * constants[1], -5.0, 5.0)
+    return np.concatenate([x, v.T[: len(x)]], 1)
+
+
+def massive(v):
+    """Four-vectors in units of 100 GeV with masses of about their energies, which the calorimeter does not measure: the
+    invariants of massless ones are small differences of large numbers, and f32 loses what f64 keeps."""
+    v = v.T / 100.0
+    energy = v[:, 0] * np.hypot(1.0, 0.5 + np.arange(len(v)) * 7919 % 1009 / 1009)
+    return np.concatenate([energy[:, None], v[:, 1:]], 1)
+
+
+VIEWS |= {"standardized": (standardized, 11), "four-vectors-massive": (massive, 4)}
 
 VECTORS = ("topodnn", "m-body")
 """Views that have nothing to say about an empty jet."""
@@ -238,6 +259,56 @@ def lbn():
     return model, names
 
 
+def part():
+    model = particle_transformer.ParticleTransformer((8, 12, 8), (6, 5), 2, 2, 1, 2, 0.0, masked=True)
+    names = normalization("norm", "norm.0", model.norm)
+    for l in range(3):
+        norm, layer = model.embed[3 * l], model.embed[3 * l + 1]
+        names |= affine(f"embed.{l}", norm) | linear(f"embed.{l}", layer)
+    names |= normalization("pairs.input", "pairs.0", model.pairs.input_norm)
+    for l, (layer, norm) in enumerate(zip(model.pairs.linears, model.pairs.norms)):
+        names |= linear(f"pairs.{l}", layer) | normalization(f"pairs.{l}", f"pairs.{l + 1}", norm)
+    for i, block in enumerate(model.blocks):
+        names |= affine(f"block{i}.qkv.0", block.norm) | linear(f"block{i}.qkv.0", block.qkv)
+        names |= feed(f"block{i}", block.feed)
+    names["token.value"] = model.token
+    for i, block in enumerate(model.class_blocks):
+        names |= dense(f"class{i}.q", [block.q])
+        names |= affine(f"class{i}.kv.0", block.norm) | linear(f"class{i}.kv.0", block.kv)
+        names |= feed(f"class{i}", block.feed)
+    return model, names | affine("head.0", model.head_norm) | linear("head.0", model.head)
+
+
+def feed(name, feed):
+    names = linear(f"{name}.out.0", feed.project) | {f"{name}.out.1.scale": feed.scale}
+    names |= affine(f"{name}.out.1", feed.attention_norm) | affine(f"{name}.feed.0", feed.input_norm)
+    names |= linear(f"{name}.feed.0", feed.first) | affine(f"{name}.feed.1", feed.hidden_norm)
+    return names | linear(f"{name}.feed.1", feed.second) | {f"{name}.feed.residual": feed.residual}
+
+
+def lorentz_edges():
+    model = lorentznet.LorentzNet(7, 3, 5e-3, 0.0)
+    names = dense("embed", [model.embed])
+    for i, block in enumerate(model.blocks):
+        edge = f"block{i}.edge"
+        names[f"{edge}.0.weight"] = block.first.weight
+        names |= normalization(f"{edge}.0", f"{edge}.0", block.norm)
+        names |= linear(f"{edge}.1", block.second) | linear(f"{edge}.gate", block.gate)
+        if block.move_first is not None:
+            names |= linear(f"{edge}.move.0", block.move_first) | {f"{edge}.move.1.weight": block.move_second.weight}
+        names |= dense(f"block{i}.first", [block.node_first]) | dense(f"block{i}.second", [block.node_second])
+        names |= normalization(f"block{i}.norm", f"block{i}.norm.0", block.node_norm)
+    return model, names | dense("hidden", [model.hidden]) | dense("out", [model.out])
+
+
+def linear(name, layer):
+    return {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
+
+
+def affine(name, norm):
+    return {f"{name}.gamma": norm.weight, f"{name}.beta": norm.bias}
+
+
 def dense(name, layers):
     linears = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
     return {f"{name}.{l}.{kind}": getattr(linear, kind) for l, linear in enumerate(linears) for kind in ("weight", "bias")}
@@ -258,6 +329,8 @@ CASES = {
     "cnn": (cnn, "image-upright", None),
     "pcnn": (pcnn, "kinematic", 39),
     "resnext": (resnext, "image", None),
+    "part": (part, "standardized", None),
+    "lorentznet": (lorentz_edges, "four-vectors-massive", None),
     "treenin": (treenin, "kt-tree", None),
     "lola": (lola, "four-vectors", None),
     "lbn": (lbn, "four-vectors-gev", None),

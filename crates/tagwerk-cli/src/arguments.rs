@@ -6,7 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use tagwerk_data::{CATALOGUE, Part, Split, find_dataset};
+use tagwerk_data::{CATALOGUE, Holds, Part, Split, find_dataset};
 use tagwerk_taggers::{DataConfig, SAMPLE};
 use tagwerk_train::TrainingConfig;
 
@@ -23,10 +23,12 @@ const EXAMPLES: &str = "\
 Examples:
   tagwerk landscape                                  four taggers on the built-in sample: table and report
   tagwerk landscape --data top-tagging --path data/top-tagging --taggers pfn,particlenet
+  tagwerk landscape --data magic --path magic04.data     general algorithms on events that are no jets
   tagwerk train --tagger pfn --data jets.parquet --epochs 30 -o runs/pfn
   tagwerk resume runs/pfn
   tagwerk score runs/pfn other.parquet -o scores.parquet
   tagwerk evaluate scores.parquet --json -
+  tagwerk import weights.pt -o runs/theirs
   tagwerk parametric train                           one classifier for all masses, on the built-in sample
   tagwerk taggers
 
@@ -106,6 +108,8 @@ pub enum Command {
     Score(commands::score::Typed),
     /// AUC, accuracy and background rejection of score files, with errors
     Evaluate(commands::evaluate::Typed),
+    /// Make a run of weights that PyTorch trained
+    Import(commands::import::Typed),
     /// List all taggers with their parameters and published numbers
     Taggers(commands::taggers::Typed),
     /// Compute observables of jets and write them as a table
@@ -126,10 +130,11 @@ pub enum Command {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// `sample` (built in), a name of `tagwerk data list`, or the path of a file or folder of jets
+    /// `sample` (built in), a name of `tagwerk data list`, or the path of a file or folder of jets, or of a table or
+    /// arrays
     #[arg(long, value_name = "D")]
     pub data: Option<String>,
-    /// Folder with the files of a data set named by --data [default: data/NAME, if it is there]
+    /// Folder with the files, or the file, of a data set named by --data [default: data/NAME, if it is there]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
     /// Training jets at most, drawn from all over the training part [default: all]
@@ -201,13 +206,18 @@ impl WhichJets {
     }
 }
 
-/// Where `tagwerk data fetch NAME` puts a data set of the catalogue, if it is there.
+/// Where `tagwerk data fetch NAME` puts a data set of the catalogue, or where one would put a file that it cannot
+/// fetch, if it is there.
 pub fn usual_folder(source: &str) -> Option<PathBuf> {
-    let known = CATALOGUE
-        .iter()
-        .any(|entry| entry.name == source && !entry.files.is_empty());
     let folder = PathBuf::from("data").join(source);
-    (known && folder.is_dir()).then_some(folder)
+    let there = CATALOGUE
+        .iter()
+        .find(|entry| entry.name == source)
+        .is_some_and(|entry| match &entry.holds {
+            Holds::Jets => !entry.files.is_empty() && folder.is_dir(),
+            Holds::Arrays(arrays) => folder.join(arrays.file).is_file(),
+        });
+    there.then_some(folder)
 }
 
 /// A word for a data set that can be part of a folder's name.

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod data;
 pub mod evaluate;
 pub mod features;
+pub mod import;
 pub mod landscape;
 pub mod parametric;
 pub mod report;
@@ -25,6 +26,7 @@ pub fn run(typed: Arguments) -> Result<(), Failure> {
         Command::Resume(typed) => resume::run(&typed, &session),
         Command::Score(typed) => score::run(&typed, &session),
         Command::Evaluate(typed) => evaluate::run(&typed, &session),
+        Command::Import(typed) => import::run(&typed, &session),
         Command::Taggers(typed) => taggers::run(&typed, &session),
         Command::Parametric(typed) => parametric::run(&typed, &session),
         Command::Features(typed) => features::run(&typed, &session),

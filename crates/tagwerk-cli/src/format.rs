@@ -1,6 +1,7 @@
 //! Numbers as people read them: grouped counts, values rounded by their errors, times.
 
-use tagwerk_stats::{Evaluation, Rejection};
+use tagwerk_stats::{Evaluation, RegressionEvaluation, Rejection};
+use tagwerk_taggers::Evaluated;
 
 /// A count with comma separators: 82,458.
 pub fn grouped(count: u64) -> String {
@@ -73,6 +74,31 @@ pub fn rejection(rejection: &Rejection) -> String {
             format!("{limit}: {reason}")
         }
     }
+}
+
+/// An evaluation of either task, one figure a line, each with the error of the test sample.
+pub fn evaluated(evaluated: &Evaluated) -> String {
+    match evaluated {
+        Evaluated::Classes(classes) => evaluation(classes),
+        Evaluated::Values(values) => regression(values),
+    }
+}
+
+/// How well a number is predicted, one figure a line, each with the error of the test sample.
+pub fn regression(evaluation: &RegressionEvaluation) -> String {
+    let line = |name: &str, value, error| format!("  {name:<12} {}", with_error(value, error));
+    let e = evaluation;
+    [
+        format!("  events       {}", grouped(e.events as u64)),
+        line("resolution", e.resolution, e.resolution_error),
+        line("bias", e.bias, e.bias_error),
+        line("MSE", e.mse, e.mse_error),
+        format!(
+            "  of the mean  {:.6}: the resolution of who always says the mean",
+            e.target_spread
+        ),
+    ]
+    .join("\n")
 }
 
 /// An evaluation, one figure a line, each with the error of the test sample.

@@ -1,12 +1,21 @@
 //! The catalogue: data sets that Tagwerk knows by name, one file each.
 
+mod airshower;
+mod belle;
+mod eos;
+mod higgs;
+mod jet_images;
+mod magic;
 mod sample;
+mod spinodal;
 mod top_tagging;
 
 pub(crate) use sample::PARQUET as SAMPLE_PARQUET;
 
+use crate::array_set::ArraySet;
 use crate::error::DataError;
 use crate::split::Part;
+use crate::task::Task;
 
 /// What is known about a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -17,6 +26,8 @@ pub struct CatalogueEntry {
     pub title: &'static str,
     /// What is to be learned.
     pub task: &'static str,
+    /// What an event is.
+    pub holds: Holds,
     /// How the data were made.
     pub recipe: &'static [(&'static str, &'static str)],
     /// Columns of the files.
@@ -40,6 +51,69 @@ pub struct CatalogueEntry {
     /// What one must know before trusting a number.
     pub notes: &'static [&'static str],
 }
+
+/// What an event of a data set is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Holds {
+    /// A jet: a list of constituents.
+    Jets,
+    /// Arrays of fixed shape.
+    Arrays(ArraysEntry),
+}
+
+/// Events that are arrays of fixed shape: what a program must know of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ArraysEntry {
+    /// Which data set.
+    pub set: ArraySet,
+    /// What is learned.
+    pub learn: Task,
+    /// Target: the class that is 1, or the quantity.
+    pub target: &'static str,
+    /// Unit of the target of a regression; empty for none.
+    pub unit: &'static str,
+    /// The arrays, in the order of the file.
+    pub arrays: &'static [ArrayEntry],
+    /// Name of the one file.
+    pub file: &'static str,
+    /// Its MD5, hexadecimal, if known.
+    pub md5: Option<&'static str>,
+    /// Where the file can be had, or what takes its place.
+    pub obtain: &'static str,
+    /// Whether `tagwerk data stand-in` generates events of this layout.
+    pub stand_in: bool,
+}
+
+impl ArraysEntry {
+    /// Where the file can be had, or what takes its place, with the name of the data set in its commands.
+    pub fn how_to_obtain(&self) -> String {
+        self.obtain.replace("NAME", self.set.name())
+    }
+}
+
+/// One array of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ArrayEntry {
+    /// Name without the part: `X_0`.
+    pub name: &'static str,
+    /// Shape of one event, or of the whole if it is not per event.
+    pub shape: &'static [usize],
+    /// Whether every event has one.
+    pub per_event: bool,
+}
+
+/// What is said of the files of pd4ml (arXiv:2107.00656), none of which can be downloaded any more.
+const PD4ML_GONE: &str = "the download links of pd4ml answer 404; use a copy of the file, or generate a stand-in of the same layout \
+                          with `tagwerk data stand-in NAME -o FILE`";
+
+/// What is said of all stand-ins.
+const STAND_IN_NOTE: &str = "a stand-in has the layout, shapes, padding and ranges of the data set and classes that can be learned, from a \
+                             toy model: numbers on it compare algorithms here and say nothing of the published data";
+
+/// How the published split is completed.
+const PD4ML_SPLIT: &str = "as published, 70 % train and 30 % test; validation is the last 20 % of the training events, which is what \
+                           Keras takes";
 
 /// A column, or a block of columns, of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -70,7 +144,17 @@ pub struct FileEntry {
 }
 
 /// All data sets.
-pub const CATALOGUE: [&CatalogueEntry; 2] = [&sample::ENTRY, &top_tagging::ENTRY];
+pub const CATALOGUE: [&CatalogueEntry; 9] = [
+    &sample::ENTRY,
+    &top_tagging::ENTRY,
+    &spinodal::ENTRY,
+    &eos::ENTRY,
+    &airshower::ENTRY,
+    &belle::ENTRY,
+    &magic::ENTRY,
+    &higgs::ENTRY,
+    &jet_images::ENTRY,
+];
 
 /// The data set of a name.
 ///
@@ -89,6 +173,21 @@ pub fn find(name: &str) -> Result<&'static CatalogueEntry, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_pd4ml_are_as_published() {
+        // Events for training and testing of arXiv:2107.00656's files; a fifth of the former validates.
+        for (name, train, test) in [
+            ("spinodal", 20_300, 8_700),
+            ("eos", 126_850, 54_176),
+            ("airshower", 70_000, 30_000),
+            ("belle", 280_000, 120_000),
+        ] {
+            let rows = find(name).unwrap().rows;
+            assert_eq!((rows[0] + rows[1], rows[2]), (train, test), "{name}");
+            assert_eq!(rows[0], 4 * train / 5, "{name}");
+        }
+    }
 
     #[test]
     fn entries_are_consistent() {
@@ -111,6 +210,19 @@ mod tests {
                 assert!(file.md5.len() == 32 && file.md5.bytes().all(|b| b.is_ascii_hexdigit()));
             }
             assert_eq!(entry.files.is_empty(), entry.base_url.is_none());
+            if let Holds::Arrays(arrays) = &entry.holds {
+                assert_eq!(arrays.set.name(), entry.name);
+                assert!(entry.files.is_empty() && !arrays.file.is_empty());
+                assert_eq!(
+                    entry.columns.len(),
+                    arrays.arrays.len() + 1,
+                    "{}: a line an array, and the target",
+                    entry.name
+                );
+                assert_eq!(arrays.learn == Task::Regression, !arrays.unit.is_empty());
+                assert!(arrays.md5.is_none_or(|md5| md5.len() == 32));
+                assert_eq!(arrays.stand_in, arrays.obtain.contains("stand-in"));
+            }
         }
         assert!(find("tops").unwrap_err().to_string().contains("top-tagging"));
     }

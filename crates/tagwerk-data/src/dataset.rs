@@ -1,10 +1,12 @@
 //! A data set of jets: files, their columns, and which rows train, validate and test.
 
+mod either;
 mod open;
 mod reading;
 
-pub(crate) use open::hexadecimal;
+pub use either::Dataset;
 pub use open::{FileFingerprint, Fingerprint, JetOptions, file_digest};
+pub(crate) use open::hexadecimal;
 pub(crate) use reading::{Block, Gauge};
 
 use crate::columns::{EmptyJets, JetColumns};
@@ -179,7 +181,8 @@ impl Inner {
             .sum()
     }
 
-    /// Bytes and number of up to 80 jets from `row` on; `None` if they cannot be read (whoever loads them will say why).
+    /// Bytes and number of up to 80 jets from `row` on; `None` if they cannot be read (whoever loads them will say
+    /// why).
     fn look(&self, file: usize, row: u64) -> Option<(u64, u64)> {
         let data = &self.files[file];
         let end = (row + 80).min(data.source.row_count());

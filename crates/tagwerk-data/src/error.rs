@@ -117,6 +117,22 @@ pub enum DataError {
         /// Rows of the file.
         rows: u64,
     },
+    /// Events that are arrays and do not fit together.
+    #[error("{name}: {reason}")]
+    Arrays {
+        /// The file, or the data set.
+        name: String,
+        /// What is wrong, with the value and what is allowed.
+        reason: String,
+    },
+    /// A data set that cannot be downloaded.
+    #[error("{name} cannot be downloaded: {reason}")]
+    NotDownloadable {
+        /// Name in the catalogue.
+        name: &'static str,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A split that cannot be made.
     #[error("split: {reason}")]
     Split {

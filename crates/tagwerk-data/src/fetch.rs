@@ -4,7 +4,7 @@
 //! this run or the next. Size and MD5 are checked before the final name is given; a wrong file is thrown away. A server
 //! that cannot continue a download is read from the start.
 
-use crate::catalogue::{CatalogueEntry, FileEntry};
+use crate::catalogue::{CatalogueEntry, FileEntry, Holds};
 use crate::dataset::hexadecimal;
 use crate::error::DataError;
 use md5::{Digest, Md5};
@@ -80,13 +80,20 @@ pub enum FetchEvent<'a> {
 /// Files that are there already are checked, not downloaded again.
 ///
 /// # Errors
-/// A server that refuses or stays silent, a wrong checksum, a full disk, [`DataError::Cancelled`].
+/// A data set that no server has any more; a server that refuses or stays silent, a wrong checksum, a full disk,
+/// [`DataError::Cancelled`].
 pub fn fetch(
     entry: &CatalogueEntry,
     directory: &Path,
     options: &FetchOptions,
     observer: &mut dyn FnMut(FetchEvent),
 ) -> Result<Vec<PathBuf>, DataError> {
+    if let Holds::Arrays(arrays) = &entry.holds {
+        return Err(DataError::NotDownloadable {
+            name: entry.name,
+            reason: arrays.how_to_obtain(),
+        });
+    }
     let base = options.base_url.as_deref().or(entry.base_url);
     let Some(base) = base.filter(|_| !entry.files.is_empty()) else {
         return Ok(Vec::new());

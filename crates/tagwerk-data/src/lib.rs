@@ -4,12 +4,12 @@
 //!
 //! A file is a [`Source`]: a schema, a number of rows, and Arrow record batches on demand, for chosen columns and row
 //! ranges and within a byte budget. Readers exist for Parquet ([`ParquetFile`]), the reference top-tagging files
-//! ([`PandasTable`], HDF5), NumPy arrays ([`NumpyArrays`]) and CSV ([`CsvTable`]); one contract test holds them all. [`JetColumns`] knows the
-//! spellings of jets in columns and turns batches into [`Jets`], a jagged table without padding. A [`JetDataset`] is
-//! files plus a [`Split`]: it loads a part into memory on all cores, or streams it in the order of an epoch
-//! ([`JetStream`]). The [`CATALOGUE`] knows data sets by name, [`fetch`] downloads them, [`convert`] writes the canonical
-//! Parquet columns, [`inspect`] says what is in a file. [`Events`] are rows of plain features with a label and parameters,
-//! for classifiers of whole events.
+//! ([`PandasTable`], HDF5), NumPy arrays ([`NumpyArrays`]) and CSV ([`CsvTable`]); one contract test holds them all.
+//! [`JetColumns`] knows the spellings of jets in columns and turns batches into [`Jets`], a jagged table without
+//! padding. A [`JetDataset`] is files plus a [`Split`]: it loads a part into memory on all cores, or streams it in the
+//! order of an epoch ([`JetStream`]). The [`CATALOGUE`] knows data sets by name, [`fetch`] downloads them, [`convert`]
+//! writes the canonical Parquet columns, [`inspect`] says what is in a file. [`Events`] are rows of plain features with
+//! a label and parameters, for classifiers of whole events.
 //!
 //! # Why so
 //!
@@ -37,6 +37,9 @@
 // Lists of row ranges with one range are meant as such here, everywhere.
 #![allow(clippy::single_range_in_vec_init)]
 
+mod array_dataset;
+mod array_set;
+mod arrays;
 mod atomic;
 mod catalogue;
 mod columns;
@@ -47,6 +50,7 @@ mod events;
 mod fetch;
 mod fixtures;
 mod inspect;
+mod inspect_arrays;
 mod jets;
 mod parquet_write;
 mod prefetch;
@@ -55,22 +59,32 @@ mod readers;
 mod shuffle;
 mod source;
 mod split;
+mod stand_in;
 mod stream;
+mod task;
 
+pub use array_dataset::{ArrayDataset, ArrayInfo};
+pub use array_set::ArraySet;
+pub use arrays::{Arrays, NamedArray};
 pub use atomic::AtomicFile;
-pub use catalogue::{CATALOGUE, CatalogueEntry, ColumnEntry, FileEntry, find as find_dataset};
+pub use catalogue::{
+    ArrayEntry, ArraysEntry, CATALOGUE, CatalogueEntry, ColumnEntry, FileEntry, Holds, find as find_dataset,
+};
 pub use columns::{EmptyJets, JetColumns, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
-pub use dataset::{FileFingerprint, Fingerprint, JetDataset, JetOptions, file_digest};
+pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions, file_digest};
 pub use error::DataError;
 pub use events::{EventColumns, Events, hepmass_sample};
 pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
 pub use inspect::{ColumnSummary, FileSummary, JetSummary, inspect};
+pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
 pub use jets::Jets;
 pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_to_record_batch};
 pub use prefetch::Prefetch;
-pub use readers::{CsvTable, NumpyArrays, PandasTable, ParquetFile, open};
+pub use readers::{CsvTable, NumpyArrays, NumpyMember, PandasTable, ParquetFile, open};
 pub use shuffle::{Window, Windows, permutation};
 pub use source::{Batches, Plan, Source, batch_bytes};
 pub use split::{Part, RowSet, Split, split_by_column, split_rows, subset};
+pub use stand_in::{StandIn, StandInOptions, stand_in};
 pub use stream::{JetStream, StreamOptions};
+pub use task::Task;

@@ -41,9 +41,29 @@ pub fn uniform(rng: &mut impl Rng) -> f64 {
 
 /// A number of the normal distribution with mean 0 and deviation 1 (Box, Muller 1958), from two uniform ones.
 pub fn normal(rng: &mut impl Rng) -> f64 {
-    // 1 - u is never 0.
+    // 1 - u lies in (0, 1], so that the logarithm is finite.
     let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
     radius * (std::f64::consts::TAU * uniform(rng)).cos()
+}
+
+/// An exponential number of mean 1.
+pub fn exponential(rng: &mut impl Rng) -> f64 {
+    -(1.0 - uniform(rng)).ln()
+}
+
+/// A Poisson number. From a mean of 64 on it is a rounded normal number, whose skewness is off by an eighth of a
+/// standard deviation at most. A mean that is not above 0 gives 0.
+pub fn poisson(rng: &mut impl Rng, mean: f64) -> u64 {
+    if mean >= 64.0 {
+        return (mean + mean.sqrt() * normal(rng)).round().max(0.0) as u64;
+    }
+    // Arrivals of a process of rate 1 up to `mean`.
+    let (mut count, mut time) = (0, exponential(rng));
+    while time < mean {
+        count += 1;
+        time += exponential(rng);
+    }
+    count
 }
 
 /// Shuffles in place, every order equally likely (Fisher and Yates).
@@ -63,6 +83,37 @@ mod tests {
         assert_eq!(draw(1, "split", 0), draw(1, "split", 0));
         let others = [draw(2, "split", 0), draw(1, "shuffle", 0), draw(1, "split", 1)];
         assert!(others.iter().all(|&other| other != draw(1, "split", 0)));
+    }
+
+    #[test]
+    fn draws_have_the_moments_of_their_distributions() {
+        let moments = |draw: &mut dyn FnMut() -> f64| {
+            let values: Vec<f64> = (0..40_000).map(|_| draw()).collect();
+            let mean = values.iter().sum::<f64>() / 40_000.0;
+            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 40_000.0;
+            (mean, variance)
+        };
+        let mut rng = stream(3, "test", 0);
+        // Five standard deviations of the mean (1/200 of the width) and of the variance.
+        let (mean, variance) = moments(&mut || normal(&mut rng));
+        assert!(
+            mean.abs() < 0.025 && (variance - 1.0).abs() < 0.036,
+            "{mean} {variance}"
+        );
+        let (mean, variance) = moments(&mut || exponential(&mut rng));
+        assert!(
+            (mean - 1.0).abs() < 0.025 && (variance - 1.0).abs() < 0.071,
+            "{mean} {variance}"
+        );
+        for expected in [0.3, 7.0, 100.0] {
+            let (mean, variance) = moments(&mut || poisson(&mut rng, expected) as f64);
+            let limit = 5.0 * (expected / 40_000.0f64).sqrt();
+            assert!((mean - expected).abs() < limit, "{mean}");
+            // Var(s^2) = (mu_4 - sigma^4) / n with mu_4 = 3 mean^2 + mean. Rounding adds 1/12.
+            let limit = 5.0 * ((2.0 * expected * expected + expected) / 40_000.0f64).sqrt() + 0.1;
+            assert!((variance - expected).abs() < limit, "{variance}");
+        }
+        assert_eq!(poisson(&mut rng, f64::NAN), 0);
     }
 
     #[test]

@@ -7,8 +7,9 @@ mod npy;
 mod parquet;
 
 pub use csv::CsvTable;
+pub(crate) use hdf5::Dense as DenseHdf5;
 pub use hdf5_table::PandasTable;
-pub use npy::NumpyArrays;
+pub use npy::{NumpyArrays, NumpyMember};
 pub use parquet::ParquetFile;
 
 use crate::error::DataError;

@@ -6,10 +6,10 @@
 //! in random order, consecutive blocks form a window that fits the memory budget, and the rows of a window are
 //! permuted as a whole. What that is worth: two rows of one block meet in the same window in every epoch, and are
 //! uniformly placed inside it; two rows of different blocks are placed independently up to the blocks' order. The
-//! signal fraction of a window of n rows in blocks of k spreads like that of n / k independent blocks, so a file that is
-//! sorted by class is *not* mended by it, while the runs of tens of equal labels in the reference files vanish (measured
-//! in the tests: the spread of the signal fraction of batches is that of independent draws). Sorted files: convert
-//! once, with a shuffle.
+//! signal fraction of a window of n rows in blocks of k spreads like that of n / k independent blocks, so a file that
+//! is sorted by class is *not* mended by it, while the runs of tens of equal labels in the reference files vanish
+//! (measured in the tests: the spread of the signal fraction of batches is that of independent draws). Sorted files:
+//! convert once, with a shuffle.
 
 use crate::random;
 use std::ops::Range;
@@ -43,8 +43,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Orders blocks of (rows, bytes) and gathers them into windows of at most `budget` bytes (at least one block each).
-    /// Without shuffling, and when all blocks fit, they keep their order.
+    /// Orders blocks of (rows, bytes) and gathers them into windows of at most `budget` bytes (at least one block
+    /// each). Without shuffling, and when all blocks fit, they keep their order.
     pub fn new(blocks: &[(u64, u64)], budget: u64, seed: u64, epoch: u64, shuffled: bool) -> Self {
         let mut order: Vec<usize> = (0..blocks.len()).filter(|&block| blocks[block].0 > 0).collect();
         let whole = blocks.iter().map(|block| block.1).sum::<u64>() <= budget;

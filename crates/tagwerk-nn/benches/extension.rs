@@ -1,4 +1,5 @@
-//! What Burn costs around a kernel: a fused chain called directly, and the same chain through Burn's dispatch and autodiff.
+//! What Burn costs around a kernel: a fused chain called directly, and the same chain through Burn's dispatch and
+//! autodiff.
 //!
 //!     cargo bench -p tagwerk-nn --bench extension
 //!

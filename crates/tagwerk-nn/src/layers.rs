@@ -1,7 +1,9 @@
 //! Layers: parameters, running statistics, and a `forward` that calls one operation.
 
+mod attention;
 mod batch_norm;
 mod block;
+mod codebook;
 mod combinations;
 mod condition;
 mod convolution;
@@ -10,14 +12,19 @@ mod dropout;
 mod edge_conv;
 mod layer_norm;
 mod lorentz;
+mod lorentz_edge;
 mod lstm;
+mod pair_embedding;
 mod prelu;
+mod row_chain;
 mod running;
 mod standardize;
 mod tree_embedding;
 
+pub use attention::Attention;
 pub use batch_norm::BatchNorm;
 pub use block::{Block, Entry, Init, MAX_PARAMETERS};
+pub use codebook::Codebook;
 pub use combinations::{Combinations, CombinationsConfig};
 pub use condition::{Condition, ConditionConfig, ConditionStart};
 pub use convolution::{Convolution, ConvolutionConfig};
@@ -26,8 +33,11 @@ pub use dropout::Dropout;
 pub use edge_conv::{EdgeConv, EdgeConvConfig};
 pub use layer_norm::LayerNorm;
 pub use lorentz::{Lorentz, LorentzConfig};
+pub use lorentz_edge::{LorentzEdge, LorentzEdgeConfig};
 pub use lstm::{Lstm, LstmConfig};
+pub use pair_embedding::{PairEmbedding, PairEmbeddingConfig};
 pub use prelu::PRelu;
+pub use row_chain::{RowChain, RowChainConfig};
 pub use running::Running;
 pub use standardize::Standardize;
 pub use tree_embedding::{TreeEmbedding, TreeEmbeddingConfig};
@@ -67,6 +77,8 @@ pub enum Part<'a> {
     Running(&'a Running),
     /// Centers and scales of inputs.
     Standardize(&'a Standardize),
+    /// Identities of inputs.
+    Codebook(&'a Codebook),
 }
 
 /// One part of a network's state, to be changed.
@@ -78,6 +90,8 @@ pub enum PartMut<'a> {
     Running(&'a mut Running),
     /// Centers and scales of inputs.
     Standardize(&'a mut Standardize),
+    /// Identities of inputs.
+    Codebook(&'a mut Codebook),
 }
 
 /// Whatever has parameters: layers, and networks made of them. Parts come in a fixed order with unique names.
@@ -87,13 +101,14 @@ pub trait Parts {
     /// All parts, in the same order, to be changed.
     fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
 
-    /// Number of trained parameters. Running statistics and standardizations are not trained and not counted.
+    /// Number of trained parameters. Running statistics, standardizations and codebooks are not trained and not
+    /// counted.
     fn parameter_count(&self) -> usize {
         self.parts()
             .iter()
             .map(|part| match part {
                 Part::Block(block) => block.len(),
-                Part::Running(_) | Part::Standardize(_) => 0,
+                Part::Running(_) | Part::Standardize(_) | Part::Codebook(_) => 0,
             })
             .sum()
     }

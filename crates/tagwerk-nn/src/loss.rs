@@ -1,4 +1,4 @@
-//! Cross entropy of a two-class network, in log space.
+//! Losses: cross entropy of a two-class network, in log space, and the squared error of a predicted number.
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -53,6 +53,26 @@ pub fn focal(logits: Tensor<2>, labels: &[f32], weights: Option<&[f32]>, gamma: 
         Some(weights) => {
             let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [labels.len()]), &loss.device());
             (loss * weights).mean()
+        }
+    }
+}
+
+/// Mean of the squared difference of outputs and targets over the batch.
+///
+/// # Shapes
+/// - `outputs`: `[B, 1]`, `targets`: `[B]`, `weights`: `[B]`; returns `[1]`
+pub fn mean_squared_error(outputs: Tensor<2>, targets: &[f32], weights: Option<&[f32]>) -> Tensor<1> {
+    let device = outputs.device();
+    let rows = targets.len();
+    let targets = Tensor::<1>::from_data(TensorData::new(targets.to_vec(), [rows]), &device);
+    let difference = outputs.reshape([rows]) - targets;
+    let squares = difference.clone() * difference;
+    match weights {
+        None => squares.mean(),
+        Some(weights) => {
+            let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+            let weights = Tensor::from_data(TensorData::new(weights.to_vec(), [rows]), &device);
+            (squares * weights).sum() / total.max(f64::from(f32::MIN_POSITIVE))
         }
     }
 }
@@ -119,6 +139,20 @@ mod tests {
         let gradient = crate::ops::floats(logits.grad(&gradients).unwrap());
         // d/ds of the mean of softplus(-s) and softplus(s) at s = 0: -1/4 and 1/4.
         assert_eq!(gradient, [-0.25, 0.25]);
+    }
+
+    #[test]
+    fn squared_errors_are_averaged_and_pull_towards_the_target() {
+        let device = Device::flex().autodiff();
+        let outputs = Tensor::<2>::from_data(TensorData::new(vec![1.0f32, 5.0], [2, 1]), &device).require_grad();
+        let loss = mean_squared_error(outputs.clone(), &[2.0, 2.0], None);
+        let gradients = loss.backward();
+        // (1 + 9) / 2; d/dy of the mean is y - t.
+        assert_eq!(crate::ops::floats(loss.inner()), [5.0]);
+        assert_eq!(crate::ops::floats(outputs.grad(&gradients).unwrap()), [-1.0, 3.0]);
+        let plain = Tensor::<2>::from_data(TensorData::new(vec![1.0f32, 5.0], [2, 1]), &Device::flex());
+        let weighted = mean_squared_error(plain, &[2.0, 2.0], Some(&[3.0, 1.0]));
+        assert_eq!(crate::ops::floats(weighted), [3.0]);
     }
 
     #[test]

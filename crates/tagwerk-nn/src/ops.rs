@@ -24,14 +24,18 @@ pub use crate::kernels::adam::AdamStep;
 pub use crate::kernels::attention::AttentionSpec;
 pub use crate::kernels::condition::ConditionSpec;
 pub use crate::kernels::conv::ConvSpec;
+pub use crate::kernels::dropout::Drop;
 pub use crate::kernels::lorentz::{LORENTZ_VALUES, LORENTZ_WEIGHTS, LorentzSpec};
-pub use crate::kernels::pool::PoolSpec;
+pub use crate::kernels::lorentz_edge::LorentzEdgeSpec;
+pub use crate::kernels::pair_embedding::{PairSpec, Places};
+pub use crate::kernels::row_chain::{Map, Residual, RowSpec};
 pub use crate::kernels::segment::Reduction;
+pub use crate::kernels::sites::{Sites, Window};
 pub use crate::kernels::sparse::SparseMatrix;
 pub use crate::kernels::tree::{Forest, TREE_LAYERS, TreeSpec};
 pub use fused::chain::ChainCall;
 pub use fused::edge::EdgeCall;
-pub use fused::host::{At, Binary, Operation, Quaternary, Saved, Ternary, Unary};
+pub use fused::host::{At, Binary, Operation, Saved, Ternary, Unary};
 pub use fused::norm::NormCall;
 pub use fused::segment::SegmentCall;
 
@@ -159,27 +163,125 @@ pub fn edge_conv_scoring(
     }
 }
 
-/// A convolution of pictures stored pixel by pixel.
+/// A convolution of pictures of which only the pixels named by `from` and `to` are computed: see [`Sites`].
 ///
 /// # Shapes
-/// - `x`: `[B H W, C_in]`, `parameters`: packed `[P]`; returns `[B H' W', C_out]`
-pub fn convolution(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ConvSpec>, workspace: &Workspace) -> Tensor<2> {
+/// - `x`: `[R + P, C_in]`, `parameters`: packed, `[N]`; returns `[R' + P', C_out]`
+///
+/// # Panics
+/// If the sites are of other sizes than the convolution, or an input that differs from the empty picture reaches an
+/// output that is not own.
+pub fn convolution(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ConvSpec>,
+    from: &Arc<Sites>,
+    to: &Arc<Sites>,
+    workspace: &Workspace,
+) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::picture::convolution(x, parameters, spec, workspace)
+        fused::picture::convolution(x, parameters, spec, from, to, workspace)
     } else {
-        plain::convolution(x, parameters, spec)
+        plain::convolution(x, parameters, spec, from, to)
     }
 }
 
-/// The largest value of each window of pictures stored pixel by pixel.
+/// The largest value of each window of pictures of which only some pixels are computed.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`; returns `[R' + P', C]`
+///
+/// # Panics
+/// If the sites are of other sizes than the window.
+pub fn max_pool(x: Tensor<2>, window: Window, from: &Arc<Sites>, to: &Arc<Sites>, workspace: &Workspace) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::max_pool(x, window, from, to, workspace)
+    } else {
+        plain::max_pool(x, window, from, to)
+    }
+}
+
+/// Pictures all of whose pixels are their own, from rows `[B H W, C]` to `[B H W + H W, C]`.
+fn dense_sites(x: Tensor<2>, size: [usize; 2]) -> (Tensor<2>, Arc<Sites>) {
+    let ([rows, c], pixels) = (x.dims(), size[0] * size[1]);
+    // Callers have made the rows of whole pictures of this size, and memory ends long before 2^32 of them.
+    let sites = Sites::new(size, &vec![true; rows]).unwrap_or_else(|| panic!("{rows} rows, pictures of {size:?}"));
+    let empty = Tensor::zeros([pixels, c], &x.device());
+    (Tensor::cat(vec![x, empty], 0), Arc::new(sites))
+}
+
+/// What a window makes of [`dense_sites`].
+fn dense_window(from: &Sites, window: &Window) -> Arc<Sites> {
+    let own = vec![true; from.len() * window.output_pixels()];
+    let sites = Sites::new(window.output(), &own);
+    Arc::new(sites.unwrap_or_else(|| panic!("{window:?} on pictures of {:?}", from.size())))
+}
+
+/// A convolution of pictures all of whose pixels are computed.
+///
+/// # Shapes
+/// - `x`: `[B H W, C_in]`, `parameters`: packed, `[N]`; returns `[B H' W', C_out]`
+///
+/// # Panics
+/// If the rows are not whole pictures of the convolution's size.
+pub fn dense_convolution(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ConvSpec>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (x, from) = dense_sites(x, spec.window.input);
+    let to = dense_window(&from, &spec.window);
+    convolution(x, parameters, spec, &from, &to, workspace).slice([0..to.own(), 0..spec.c_out])
+}
+
+/// The largest value of each window of pictures all of whose pixels are computed.
 ///
 /// # Shapes
 /// - `x`: `[B H W, C]`; returns `[B H' W', C]`
-pub fn max_pool(x: Tensor<2>, spec: PoolSpec) -> Tensor<2> {
+///
+/// # Panics
+/// If the rows are not whole pictures of the window's size.
+pub fn dense_max_pool(x: Tensor<2>, window: Window, workspace: &Workspace) -> Tensor<2> {
+    let [_, c] = x.dims();
+    let (x, from) = dense_sites(x, window.input);
+    let to = dense_window(&from, &window);
+    max_pool(x, window, &from, &to, workspace).slice([0..to.own(), 0..c])
+}
+
+/// Batch normalization over all pixels of all pictures with the batch's statistics (training), then a ReLU if `relu`;
+/// returns the statistics too.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R + P, C]`
+pub fn site_norm_training(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    sites: &Arc<Sites>,
+    relu: bool,
+) -> (Tensor<2>, Statistics) {
     if is_fused(&x.device()) {
-        fused::picture::max_pool(x, spec)
+        fused::picture::site_norm_training(x, parameters, sites, relu)
     } else {
-        plain::max_pool(x, spec)
+        plain::site_norm_training(x, parameters, sites, relu)
+    }
+}
+
+/// Batch normalization of pictures with given statistics (scoring), then a ReLU if `relu`.
+///
+/// # Shapes
+/// - `x`: `[R + P, C]`, `parameters`: gamma then beta, `[2 C]`; returns `[R + P, C]`
+pub fn site_norm_scoring(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    statistics: &Statistics,
+    sites: &Arc<Sites>,
+    relu: bool,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::picture::site_norm_scoring(x, parameters, statistics, sites, relu)
+    } else {
+        plain::site_norm_scoring(x, parameters, statistics, relu)
     }
 }
 
@@ -216,6 +318,27 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
         fused::rows::activate(x, f)
     } else {
         plain::activate(x, f)
+    }
+}
+
+/// Multi-head attention of each row to the rows of its own jet.
+///
+/// # Shapes
+/// - `qkv`: queries, keys and values side by side, `[R, 3 H D]`; `bias`: of each head and pair, `[1, sum_b H n_b^2]`, a
+///   jet's values as `[H, n, n]`, queries before keys
+/// - returns `[R, H D]`
+pub fn self_attention(
+    qkv: Tensor<2>,
+    bias: Option<Tensor<2>>,
+    spec: AttentionSpec,
+    jets: &Segments,
+    drop: Option<Drop>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&qkv.device()) {
+        fused::attention::self_attention(qkv, bias, spec, jets, drop, workspace)
+    } else {
+        plain::self_attention(qkv, bias, spec, jets, drop)
     }
 }
 
@@ -289,22 +412,117 @@ pub fn weighted_squares(x: Tensor<1>, weights: &Arc<Vec<f32>>) -> Tensor<1> {
 /// Multi-head attention of each jet's queries to its own keys; a query without keys gives zeros.
 ///
 /// # Shapes
-/// - queries `[R_q, H D]`, keys and values `[R_k, H D]`; `bias`: `[P, H]` for the `P = sum n_q n_k` pairs, a jet's
-///   queries before its keys
+/// - `q`: `[R_q, H D]`; `kv`: keys and values side by side, `[R_k, 2 H D]`
 /// - returns `[R_q, H D]`
-pub fn attention(
-    inputs: [Tensor<2>; 3],
-    bias: Option<Tensor<2>>,
+pub fn cross_attention(
+    q: Tensor<2>,
+    kv: Tensor<2>,
     spec: AttentionSpec,
     queries: &Segments,
     keys: &Segments,
     workspace: &Workspace,
 ) -> Tensor<2> {
-    if is_fused(&inputs[0].device()) {
-        fused::attention::attention(inputs, bias, spec, queries, keys, workspace)
+    if is_fused(&q.device()) {
+        fused::attention::cross_attention(q, kv, spec, queries, keys, workspace)
     } else {
-        plain::attention(inputs, bias, spec, queries, keys)
+        plain::cross_attention(q, kv, spec, queries, keys)
     }
+}
+
+/// A chain of dense layers with maps between them and a residual at its end.
+///
+/// `keys`: one a dropout, none to drop nothing. `keep` saves what a backward pass needs: without it there is none.
+///
+/// # Shapes
+/// - `x`: `[R, C_0]`, `other`: `[R, C_L]` if the residual is another tensor, `parameters`: packed `[P]`
+/// - returns `[R, C_L]`
+pub fn row_chain(
+    x: Tensor<2>,
+    other: Option<Tensor<2>>,
+    parameters: Tensor<1>,
+    spec: &Arc<RowSpec>,
+    keys: Vec<[u32; 2]>,
+    keep: bool,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::row_chain::row_chain(x, other, parameters, spec, keys, keep, workspace)
+    } else {
+        plain::row_chain(x, other, parameters, spec, &keys)
+    }
+}
+
+/// The bias of each head and pair from the features of pairs, with the batch's statistics (training); returns them too,
+/// one a normalization.
+///
+/// # Shapes
+/// - `parameters`: packed `[P]`; `features`: of unordered pairs, `[sum_b n_b (n_b + 1) / 2, F]`, not differentiated
+/// - returns `[1, sum_b H n_b^2]`, as [`self_attention`] reads it
+pub fn pair_embedding_training(
+    parameters: Tensor<1>,
+    features: &Arc<Vec<f32>>,
+    spec: &Arc<PairSpec>,
+    places: &Arc<Places>,
+    workspace: &Workspace,
+) -> (Tensor<2>, Vec<Statistics>) {
+    if is_fused(&parameters.device()) {
+        fused::pair_embedding::pair_embedding(parameters, features, spec, places, None, workspace)
+    } else {
+        plain::pair_embedding(parameters, features, spec, places, None)
+    }
+}
+
+/// The same with given statistics (scoring).
+pub fn pair_embedding_scoring(
+    parameters: Tensor<1>,
+    features: &Arc<Vec<f32>>,
+    spec: &Arc<PairSpec>,
+    places: &Arc<Places>,
+    statistics: &[Statistics],
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (bias, _) = if is_fused(&parameters.device()) {
+        fused::pair_embedding::pair_embedding(parameters, features, spec, places, Some(statistics), workspace)
+    } else {
+        plain::pair_embedding(parameters, features, spec, places, Some(statistics))
+    };
+    bias
+}
+
+/// The edges of a Lorentz group equivariant block with the batch's statistics (training); returns them too.
+///
+/// # Shapes
+/// - `h`: `[N, C_in]`, `x`: four-vectors `[N, 4]`, `parameters`: packed `[P]`
+/// - returns `[N, C]`, sums of messages, and beside them the moved four-vectors if they move, `[N, C + 4]`
+pub fn lorentz_edge_training(
+    inputs: [Tensor<2>; 2],
+    parameters: Tensor<1>,
+    spec: &Arc<LorentzEdgeSpec>,
+    jets: &Segments,
+    workspace: &Workspace,
+) -> (Tensor<2>, Statistics) {
+    if is_fused(&parameters.device()) {
+        fused::lorentz_edge::lorentz_edge(inputs, parameters, spec, jets, None, workspace)
+    } else {
+        plain::lorentz_edge(inputs, parameters, spec, jets, None)
+    }
+}
+
+/// The same with given statistics (scoring).
+pub fn lorentz_edge_scoring(
+    inputs: [Tensor<2>; 2],
+    parameters: Tensor<1>,
+    spec: &Arc<LorentzEdgeSpec>,
+    jets: &Segments,
+    statistics: &Statistics,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (out, _) = if is_fused(&parameters.device()) {
+        fused::lorentz_edge::lorentz_edge(inputs, parameters, spec, jets, Some(statistics), workspace)
+    } else {
+        plain::lorentz_edge(inputs, parameters, spec, jets, Some(statistics))
+    };
+    out
 }
 
 /// Mass, transverse momentum, and weighted sums and minima over all others, of each four-vector of a jet; see

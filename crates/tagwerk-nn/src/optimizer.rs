@@ -1,10 +1,10 @@
-//! Adam and AdamW over all blocks of a network.
+//! Adam, AdamW, RAdam and Lookahead over all blocks of a network.
 
 use crate::error::NnError;
 use crate::kernels::adam::AdamStep;
 use crate::layers::{PartMut, Parts};
 use crate::ops;
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Gradients, Tensor, TensorData};
 
 /// Constants of Adam; the defaults are those of the paper and of every framework.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,11 +15,18 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the root of the second moment. Default 1e-8.
     pub epsilon: f64,
-    /// Weight decay of every parameter, biases and the gains of normalizations included. Default 0.
+    /// Weight decay. Default 0.
     pub weight_decay: f64,
+    /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default
+    /// true.
+    pub decay_biases: bool,
     /// Whether the decay shrinks the parameter (AdamW) or is added to the gradient (Adam with an L2 penalty). Default
     /// true.
     pub decoupled: bool,
+    /// Whether the rate is rectified in the first steps (RAdam, arXiv:1908.03265). Default false.
+    pub rectified: bool,
+    /// Slow weights that follow the fast ones, if any. Default none.
+    pub lookahead: Option<Lookahead>,
     /// Gradients of a larger norm over all parameters are scaled down to it. Default none.
     pub clip: Option<f64>,
 }
@@ -31,10 +38,23 @@ impl Default for AdamConfig {
             beta2: 0.999,
             epsilon: 1e-8,
             weight_decay: 0.0,
+            decay_biases: true,
             decoupled: true,
+            rectified: false,
+            lookahead: None,
             clip: None,
         }
     }
+}
+
+/// Slow weights: Zhang et al., "Lookahead Optimizer", arXiv:1907.08610. Every so many steps they move a share of the
+/// way to the fast ones, which then begin from there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lookahead {
+    /// Steps between moves, k.
+    pub every: u64,
+    /// Share of the way, alpha.
+    pub share: f64,
 }
 
 /// Adam's moments, one pair a block.
@@ -45,6 +65,8 @@ pub struct Adam {
     pub(crate) steps: u64,
     /// First and second moment of each block, in the order of the network's parts.
     pub(crate) moments: Vec<(Tensor<1>, Tensor<1>)>,
+    /// Slow weights of each block; none before the first step, or without [`Lookahead`].
+    pub(crate) slow: Vec<Tensor<1>>,
 }
 
 impl Adam {
@@ -60,7 +82,13 @@ impl Adam {
             config,
             steps: 0,
             moments,
+            slow: Vec::new(),
         }
+    }
+
+    /// Whether a saved state has slow weights.
+    pub(crate) fn looks_ahead(&self, steps: u64) -> bool {
+        self.config.lookahead.is_some() && steps > 0
     }
 
     /// Steps taken.
@@ -70,7 +98,7 @@ impl Adam {
 
     /// Takes over moments that were read from a file.
     pub fn restore(&mut self, moments: Moments) {
-        (self.moments, self.steps) = (moments.moments, moments.steps);
+        (self.moments, self.slow, self.steps) = (moments.moments, moments.slow, moments.steps);
     }
 
     /// One step along `gradients`; the noted statistics of normalizations now count.
@@ -99,6 +127,9 @@ impl Adam {
                 block: block.name().to_string(),
             });
         }
+        if self.config.lookahead.is_some() && self.slow.is_empty() {
+            self.slow = blocks(network).map(|block| block.leaf().clone().inner()).collect();
+        }
         let squares: f64 = sums.iter().sum();
         self.steps += 1;
         for part in network.parts_mut() {
@@ -111,11 +142,12 @@ impl Adam {
             beta1: self.config.beta1,
             beta2: self.config.beta2,
             epsilon: self.config.epsilon,
-            weight_decay: if self.config.decoupled {
+            weight_decay: if self.config.decoupled && self.config.decay_biases {
                 self.config.weight_decay
             } else {
                 0.0
             },
+            rectified: self.config.rectified,
             step: self.steps,
         };
         let norm = squares.sqrt().max(f64::MIN_POSITIVE);
@@ -126,17 +158,54 @@ impl Adam {
             if scale < 1.0 {
                 gradient = gradient * scale;
             }
-            let values = block.take();
-            if !self.config.decoupled && self.config.weight_decay > 0.0 {
-                gradient = gradient + values.clone() * self.config.weight_decay;
+            let decays = self.config.weight_decay > 0.0;
+            let matrices = (decays && !self.config.decay_biases).then(|| matrices(block, &gradient));
+            let mut values = block.take();
+            match matrices {
+                Some(ones) if self.config.decoupled => {
+                    let decay = learning_rate * self.config.weight_decay;
+                    values = values.clone() - values * ones * decay;
+                }
+                Some(ones) => gradient = gradient + values.clone() * ones * self.config.weight_decay,
+                None if decays && !self.config.decoupled => {
+                    gradient = gradient + values.clone() * self.config.weight_decay;
+                }
+                None => {}
             }
             let (m, v) = (first.extract(), second.extract());
             let (values, m, v) = ops::adam(values, gradient, m, v, step);
             block.replace(values);
             (*first, *second) = (m, v);
         }
+        self.look_ahead(network);
         Ok(())
     }
+
+    /// Moves the slow weights and begins from there, if it is time.
+    fn look_ahead(&mut self, network: &mut (impl Parts + ?Sized)) {
+        let Some(Lookahead { every, share }) = self.config.lookahead else {
+            return;
+        };
+        if !self.steps.is_multiple_of(every.max(1)) {
+            return;
+        }
+        for (block, slow) in blocks(network).zip(&mut self.slow) {
+            let fast = block.take();
+            let moved = slow.clone() + (fast - slow.clone()) * share;
+            *slow = moved.clone();
+            block.replace(moved);
+        }
+    }
+}
+
+/// 1 for each value of a block that belongs to a matrix, 0 for the others, where `like` is.
+fn matrices(block: &crate::layers::Block, like: &Tensor<1>) -> Tensor<1> {
+    let mut ones = vec![0.0f32; block.len()];
+    for entry in block.entries().iter().filter(|entry| entry.shape.len() > 1) {
+        ones[entry.range.clone()].fill(1.0);
+    }
+    let n = ones.len();
+    Tensor::from_data(TensorData::new(ones, [n]), &like.device())
 }
 
 /// Adam's state as read from a file and checked, not yet in use.
@@ -144,6 +213,7 @@ impl Adam {
 pub struct Moments {
     pub(crate) steps: u64,
     pub(crate) moments: Vec<(Tensor<1>, Tensor<1>)>,
+    pub(crate) slow: Vec<Tensor<1>>,
 }
 
 /// The blocks of a network, in order.
@@ -152,14 +222,14 @@ pub(crate) fn blocks<'a>(
 ) -> impl Iterator<Item = &'a mut crate::layers::Block> + 'a {
     network.parts_mut().into_iter().filter_map(|part| match part {
         PartMut::Block(block) => Some(block),
-        PartMut::Running(_) | PartMut::Standardize(_) => None,
+        PartMut::Running(_) | PartMut::Standardize(_) | PartMut::Codebook(_) => None,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{DenseChainConfig, Init, Pass};
+    use crate::layers::{Block, DenseChainConfig, Entry, Init, Part, Pass};
     use burn::tensor::Device;
 
     #[test]
@@ -187,5 +257,95 @@ mod tests {
         let good = gradients(&network, 1.0);
         adam.step(&mut network, good, 0.1).unwrap();
         assert_ne!(values(&mut network), before);
+    }
+
+    fn block(shape: Vec<usize>) -> Block {
+        let entry = |name: &str, range, shape| Entry {
+            name: name.into(),
+            range,
+            shape,
+            init: Init::Constant(1.0),
+        };
+        let n: usize = shape.iter().product();
+        let entries = vec![entry("weight", 0..n, shape), entry("bias", n..n + 2, vec![2])];
+        Block::new("block", entries, 0, &Device::flex())
+    }
+
+    struct One(Block);
+
+    impl Parts for One {
+        fn parts(&self) -> Vec<Part<'_>> {
+            vec![Part::Block(&self.0)]
+        }
+
+        fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+            vec![PartMut::Block(&mut self.0)]
+        }
+    }
+
+    /// Steps along gradients sin(i + 2 t + 1) from ones.
+    fn stepped(config: AdamConfig, shape: Vec<usize>, steps: usize) -> Vec<f32> {
+        let mut network = One(block(shape));
+        let mut adam = Adam::new(config, &mut network);
+        for t in 0..steps {
+            let n = network.0.len();
+            let gradient: Vec<f32> = (0..n).map(|i| ((i + 2 * t + 1) as f64).sin() as f32).collect();
+            let pass = Pass::Training { seed: 0, step: 0 };
+            let gradient = Tensor::<1>::from_data(TensorData::new(gradient, [n]), &pass.device(&Device::flex()));
+            let gradients = (network.0.tensor(&pass) * gradient).sum().backward();
+            adam.step(&mut network, gradients, 0.01).unwrap();
+        }
+        network.0.to_vec()
+    }
+
+    /// `tests/reference/nn_ranger.py` made the numbers, with PyTorch's RAdam.
+    #[test]
+    fn rectified_steps_and_slow_weights_are_those_of_pytorch() {
+        let config = AdamConfig {
+            beta1: 0.95,
+            epsilon: 1e-5,
+            weight_decay: 0.1,
+            rectified: true,
+            lookahead: Some(Lookahead { every: 6, share: 0.5 }),
+            ..AdamConfig::default()
+        };
+        for (steps, expected) in [
+            (1, [0.9905853, 0.989907, 0.9975888, 1.006568]),
+            (5, [0.9782875, 0.983298, 0.9990765, 1.0111162]),
+            (6, [0.988657, 0.9911681, 0.9990484, 1.0050517]),
+            (7, [0.987641, 0.9901273, 0.9980171, 1.0040676]),
+            (20, [0.9805731, 0.9831169, 0.9911332, 0.9972504]),
+        ] {
+            let found = stepped(config, vec![2], steps);
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(
+                    (f64::from(*found) - expected).abs() < 3e-6,
+                    "{steps}: {found}, expected {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn decay_of_matrices_alone_leaves_vectors_as_without_decay() {
+        for decoupled in [false, true] {
+            let run = |weight_decay, decay_biases| {
+                let config = AdamConfig {
+                    weight_decay,
+                    decay_biases,
+                    decoupled,
+                    ..AdamConfig::default()
+                };
+                stepped(config, vec![2, 3], 3)
+            };
+            let (none, all, matrices) = (run(0.0, true), run(0.5, true), run(0.5, false));
+            // 1 - rate decay, as one product and as a difference.
+            let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+            assert!(
+                near(&matrices[..6], &all[..6]) && matrices[6..] == none[6..],
+                "{decoupled}"
+            );
+            assert_ne!(all[6..], none[6..]);
+        }
     }
 }

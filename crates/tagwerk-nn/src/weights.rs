@@ -1,7 +1,7 @@
 //! Weights and optimizer state as safetensors files.
 //!
-//! Every weight, bias, gamma, beta, running statistic and standardization is stored under its own name and shape
-//! (`phi.0.weight [3, 100]`), readable by any safetensors library. Reading checks names and shapes both ways.
+//! Every weight, bias, gamma, beta, running statistic, standardization and codebook is stored under its own name and
+//! shape (`phi.0.weight [3, 100]`), readable by any safetensors library. Reading checks names and shapes both ways.
 
 use crate::error::NnError;
 use crate::layers::{Part, PartMut, Parts};
@@ -40,6 +40,10 @@ fn collect(network: &(impl Parts + ?Sized)) -> Vec<Named> {
                 for (what, values) in ["center", "scale"].into_iter().zip(layer.values()) {
                     tensors.push((format!("{}.{what}", layer.name()), vec![values.len()], values.to_vec()));
                 }
+            }
+            Part::Codebook(book) => {
+                let codes = book.codes();
+                tensors.push((format!("{}.codes", book.name()), vec![codes.len()], codes.to_vec()));
             }
         }
     }
@@ -97,6 +101,15 @@ fn read(path: &Path) -> Result<Contents, NnError> {
         tensors.insert(name, (view.shape().to_vec(), values));
     }
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+/// Writes tensors of any names and shapes, row-major: for weights that come from elsewhere, which [`load`] then checks
+/// against their network.
+///
+/// # Errors
+/// [`NnError::Io`] with the file; [`NnError::Weights`] for a tensor whose values do not fill its shape.
+pub fn save_tensors(tensors: &[(String, Vec<usize>, Vec<f32>)], path: &Path) -> Result<(), NnError> {
+    write(path, tensors, HashMap::new())
 }
 
 /// Writes all weights, running statistics and standardizations.
@@ -181,6 +194,10 @@ pub fn apply(network: &mut (impl Parts + ?Sized), Checked(mut found): Checked) {
                 let name = layer.name().to_string();
                 layer.restore(take(format!("{name}.center")), take(format!("{name}.scale")));
             }
+            PartMut::Codebook(book) => {
+                let name = book.name().to_string();
+                book.restore(take(format!("{name}.codes")));
+            }
         }
     }
 }
@@ -196,6 +213,10 @@ pub fn save_optimizer(adam: &Adam, path: &Path) -> Result<(), NnError> {
             let values = ops::floats(tensor.clone());
             tensors.push((format!("{i}.{name}"), vec![values.len()], values));
         }
+    }
+    for (i, slow) in adam.slow.iter().enumerate() {
+        let values = ops::floats(slow.clone());
+        tensors.push((format!("{i}.slow"), vec![values.len()], values));
     }
     write(
         path,
@@ -219,7 +240,7 @@ pub fn read_optimizer(adam: &Adam, path: &Path) -> Result<Moments, NnError> {
         .get("steps")
         .and_then(|s| s.parse().ok())
         .ok_or_else(|| weights("the number of steps is missing".into()))?;
-    let mut moments = Vec::new();
+    let (mut moments, mut slow) = (Vec::new(), Vec::new());
     for (i, (first, second)) in adam.moments.iter().enumerate() {
         let mut take = |name: &str, like: &Tensor<1>| {
             let [n] = like.dims();
@@ -236,9 +257,12 @@ pub fn read_optimizer(adam: &Adam, path: &Path) -> Result<Moments, NnError> {
             }
         };
         moments.push((take("first", first)?, take("second", second)?));
+        if adam.looks_ahead(steps) {
+            slow.push(take("slow", first)?);
+        }
     }
     match found.keys().next() {
         Some(name) => Err(weights(format!("{name} is not a part of this network"))),
-        None => Ok(Moments { steps, moments }),
+        None => Ok(Moments { steps, moments, slow }),
     }
 }

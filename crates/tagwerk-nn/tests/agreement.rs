@@ -3,125 +3,27 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
+mod support;
+
 use proptest::prelude::*;
 use std::sync::Arc;
+use support::{
+    agree, assert_near, assert_slopes, device, distance, matrix, numbers, segments, value_and_gradients, values,
+    vector, with_gradients,
+};
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::ops::{
-    self, Activation, AdamStep, AttentionSpec, ConditionSpec, ConvSpec, DropoutMask, PoolSpec, Reduction, SparseMatrix,
-    plain,
+    self, Activation, AdamStep, ConditionSpec, ConvSpec, DropoutMask, Reduction, Sites, SparseMatrix, Window, plain,
 };
-use tagwerk_nn::{Device, Segments, Tensor, TensorData};
+use tagwerk_nn::{Segments, Tensor, TensorData};
 
 #[path = "agreement/lorentz.rs"]
 mod lorentz;
 #[path = "agreement/tree.rs"]
 mod tree;
-
-fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-/// Reproducible values in (-1, 1) without a generator: the fractional parts of a quadratic sequence.
-fn values(n: usize, salt: u64) -> Vec<f32> {
-    (0..n as u64)
-        .map(|i| {
-            let x = (i + 1) as f64 * 0.754_877_666 + (salt + 1) as f64 * 0.569_840_291 * (i % 17 + 1) as f64;
-            (2.0 * x.fract() - 1.0) as f32
-        })
-        .collect()
-}
-
-fn matrix(rows: usize, c: usize, salt: u64) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(values(rows * c, salt), [rows, c]), &device())
-}
-
-fn vector(n: usize, salt: u64) -> Tensor<1> {
-    Tensor::from_data(TensorData::new(values(n, salt), [n]), &device())
-}
-
-fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
-    t.into_data().convert::<f32>().try_into_vec().unwrap()
-}
-
-/// Largest difference relative to the larger of 1 and the largest value.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-    a.iter().zip(b).fold(0.0f32, |m, (a, b)| {
-        assert!(a.is_finite() && b.is_finite(), "{a} {b}");
-        m.max((a - b).abs() / scale)
-    })
-}
-
-/// [`distance`] of all but the two percent of entries that differ most.
-///
-/// A pre-activation within rounding of zero may fall on either side of its ReLU in the two implementations, which changes
-/// a few gradients by their own size: no error of either.
-fn distance_of_most(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-    let mut differences: Vec<f32> = a.iter().zip(b).map(|(a, b)| (a - b).abs() / scale).collect();
-    assert!(differences.iter().all(|d| d.is_finite()));
-    differences.sort_by(f32::total_cmp);
-    differences
-        .get(differences.len().saturating_sub(1 + differences.len() / 50))
-        .copied()
-        .unwrap_or(0.0)
-}
-
-/// Value and the gradients with respect to `x` and `p` of `sum(f(x, p) * c)` for fixed random `c`.
-fn value_and_gradients(
-    x: &Tensor<2>,
-    p: &Tensor<1>,
-    f: impl Fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    let (x, p) = (x.clone().require_grad(), p.clone().require_grad());
-    let y = f(x.clone(), p.clone());
-    let [rows, c] = y.dims();
-    let gradients = (y.clone() * matrix(rows, c, 99)).sum().backward();
-    (
-        numbers(y),
-        x.grad(&gradients).map(numbers).unwrap_or_default(),
-        p.grad(&gradients).map(numbers).unwrap_or_default(),
-    )
-}
-
-fn agree(
-    x: &Tensor<2>,
-    p: &Tensor<1>,
-    fused: impl Fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
-    plain: impl Fn(Tensor<2>, Tensor<1>) -> Tensor<2>,
-    tolerance: f32,
-) {
-    let (y, dx, dp) = value_and_gradients(x, p, fused);
-    let (y0, dx0, dp0) = value_and_gradients(x, p, plain);
-    assert!(distance(&y, &y0) < tolerance, "values differ by {}", distance(&y, &y0));
-    assert!(
-        distance_of_most(&dx, &dx0) < tolerance,
-        "input gradients differ by {}",
-        distance(&dx, &dx0)
-    );
-    assert!(
-        distance_of_most(&dp, &dp0) < tolerance,
-        "parameter gradients differ by {}",
-        distance(&dp, &dp0)
-    );
-}
-
-/// Jets of 0 to 40 rows, at least one row in all.
-fn segments() -> impl Strategy<Value = Segments> {
-    proptest::collection::vec(prop_oneof![Just(0usize), 1..6usize, 6..40usize], 1..14)
-        .prop_filter("some rows", |c| c.iter().sum::<usize>() > 1)
-        .prop_map(|counts| {
-            let mut offsets = vec![0];
-            for n in counts {
-                offsets.push(offsets[offsets.len() - 1] + n);
-            }
-            Segments::new(offsets).unwrap()
-        })
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
@@ -252,6 +154,7 @@ fn adam_agrees_with_plain_ops_over_ten_steps() {
             beta2: 0.999,
             epsilon: 1e-8,
             weight_decay: 1e-2,
+            rectified: false,
             step,
         };
         a = ops::adam(a.0, g.clone(), a.1, a.2, step);
@@ -335,76 +238,95 @@ fn the_same_bits_come_out_on_any_number_of_threads() {
     assert_eq!(run(1), run(3));
 }
 
-/// Value and gradients of `sum(f(inputs) * c)` for fixed random `c`, with respect to each input.
-fn with_gradients<const N: usize>(
-    inputs: &[Tensor<2>; N],
-    f: impl Fn([Tensor<2>; N]) -> Tensor<2>,
-) -> (Vec<f32>, [Vec<f32>; N]) {
-    let inputs = inputs.clone().map(Tensor::require_grad);
-    let y = f(inputs.clone());
-    let [rows, c] = y.dims();
-    let gradients = (y.clone() * matrix(rows, c, 99)).sum().backward();
-    (
-        numbers(y),
-        inputs.map(|x| x.grad(&gradients).map(numbers).unwrap_or_default()),
-    )
+/// Five pictures with some pixels of their own: the second has none, the third all.
+fn sites(size: [usize; 2]) -> Arc<Sites> {
+    let pixels = size[0] * size[1];
+    let own: Vec<bool> = (0..5 * pixels)
+        .map(|i| match i / pixels {
+            1 => false,
+            2 => true,
+            b => (i * i + b) % 5 < 2,
+        })
+        .collect();
+    Arc::new(Sites::new(size, &own).unwrap())
 }
 
-fn assert_near<const N: usize>(a: &(Vec<f32>, [Vec<f32>; N]), b: &(Vec<f32>, [Vec<f32>; N]), what: &str) {
-    assert!(distance(&a.0, &b.0) < 1e-5, "value of {what}");
-    for (i, (a, b)) in a.1.iter().zip(&b.1).enumerate() {
-        assert!(distance(a, b) < 2e-5, "gradient {i} of {what}: {}", distance(a, b));
+fn window(input: [usize; 2], size: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Window {
+    Window {
+        input,
+        size,
+        stride,
+        padding,
     }
+}
+
+/// A convolution of 3 channels to 4, or of 6 to 12 in 3 groups.
+fn convolution(window: Window, groups: usize, bias: bool, relu: bool) -> Arc<ConvSpec> {
+    let [c_in, c_out] = if groups > 1 { [6, 12] } else { [3, 4] };
+    Arc::new(ConvSpec {
+        window,
+        c_in,
+        c_out,
+        groups,
+        bias,
+        relu,
+    })
 }
 
 #[test]
 fn convolutions_and_poolings_agree_with_plain_ops() {
-    let base = ConvSpec {
-        input: [6, 5],
-        c_in: 3,
-        c_out: 4,
-        kernel: [4, 3],
-        stride: [1, 1],
-        padding: [1, 1],
-        bias: true,
-        relu: false,
-    };
-    let cases = [
-        base.clone(),
-        ConvSpec {
-            stride: [2, 2],
-            bias: false,
-            padding: [0, 2],
-            ..base.clone()
-        },
-        ConvSpec {
-            input: [1, 30],
-            kernel: [1, 3],
-            padding: [0, 1],
-            c_in: 12,
-            ..base
-        },
-    ];
-    for spec in cases {
-        let spec = Arc::new(spec);
-        let x = matrix(7 * spec.input_pixels(), spec.c_in, 5);
+    for spec in [
+        convolution(window([6, 5], [4, 3], [1, 1], [1, 1]), 1, true, true),
+        convolution(window([6, 5], [4, 3], [2, 2], [0, 2]), 1, false, false),
+        convolution(window([1, 30], [1, 3], [1, 1], [0, 1]), 1, true, false),
+        convolution(window([5, 5], [1, 1], [1, 1], [0, 0]), 1, false, false),
+        convolution(window([5, 5], [1, 1], [2, 2], [0, 0]), 1, false, false),
+        convolution(window([6, 5], [3, 3], [2, 2], [1, 1]), 3, true, true),
+        convolution(window([6, 5], [3, 3], [1, 1], [1, 1]), 3, false, false),
+    ] {
+        let from = sites(spec.window.input);
+        let to = Arc::new(from.through(&spec.window).unwrap());
+        let x = matrix(from.row_count(), spec.c_in, 5);
         let p = vector(spec.parameter_count(), 6);
         let workspace = Workspace::default();
-        let fused = value_and_gradients(&x, &p, |x, p| ops::convolution(x, p, &spec, &workspace));
-        let plain = value_and_gradients(&x, &p, |x, p| plain::convolution(x, p, &spec));
+        let fused = value_and_gradients(&x, &p, |x, p| ops::convolution(x, p, &spec, &from, &to, &workspace));
+        let plain = value_and_gradients(&x, &p, |x, p| plain::convolution(x, p, &spec, &from, &to));
         for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
-            assert!(distance(&a, &b) < 1e-5, "{spec:?}");
+            assert!(distance(&a, &b) < 1e-5, "{spec:?}: {}", distance(&a, &b));
         }
     }
-    let spec = PoolSpec {
-        input: [6, 5],
-        window: [3, 2],
-        stride: [2, 2],
-        padding: [1, 0],
-    };
-    let x = [matrix(4 * 30, 3, 8)];
-    let fused = with_gradients(&x, |[x]| ops::max_pool(x, spec));
-    assert_near(&fused, &with_gradients(&x, |[x]| plain::max_pool(x, spec)), "max pool");
+    let window = window([6, 5], [3, 2], [2, 2], [1, 0]);
+    let from = sites(window.input);
+    let to = Arc::new(from.through(&window).unwrap());
+    let (x, workspace) = ([matrix(from.row_count(), 3, 8)], Workspace::default());
+    let fused = with_gradients(&x, |[x]| ops::max_pool(x, window, &from, &to, &workspace));
+    assert_near(
+        &fused,
+        &with_gradients(&x, |[x]| plain::max_pool(x, window, &from, &to)),
+        "max pool",
+    );
+}
+
+#[test]
+fn a_normalization_of_pictures_agrees_with_plain_ops() {
+    let sites = sites([5, 7]);
+    let (x, p) = (matrix(sites.row_count(), 6, 3), vector(12, 4));
+    for relu in [false, true] {
+        let fused = value_and_gradients(&x, &p, |x, p| ops::site_norm_training(x, p, &sites, relu).0);
+        let plain = value_and_gradients(&x, &p, |x, p| plain::site_norm_training(x, p, &sites, relu).0);
+        for (a, b) in [(fused.0, plain.0), (fused.1, plain.1), (fused.2, plain.2)] {
+            assert!(distance(&a, &b) < 1e-5, "relu {relu}: {}", distance(&a, &b));
+        }
+        let (_, fused) = ops::site_norm_training(x.clone(), p.clone(), &sites, relu);
+        let (_, plain) = plain::site_norm_training(x.clone(), p.clone(), &sites, relu);
+        assert_eq!((fused.count, plain.count), (5 * 35, 5 * 35));
+        assert!(distance(&fused.mean, &plain.mean) < 1e-6 && distance(&fused.variance, &plain.variance) < 1e-6);
+        let given = value_and_gradients(&x, &p, |x, p| ops::site_norm_scoring(x, p, &fused, &sites, relu));
+        let plain = value_and_gradients(&x, &p, |x, p| plain::site_norm_scoring(x, p, &fused, relu));
+        for (a, b) in [(given.0, plain.0), (given.1, plain.1), (given.2, plain.2)] {
+            assert!(distance(&a, &b) < 1e-5, "scoring, relu {relu}: {}", distance(&a, &b));
+        }
+    }
 }
 
 #[test]
@@ -453,104 +375,28 @@ fn row_operations_agree_with_plain_ops() {
 }
 
 #[test]
-fn attention_agrees_with_plain_ops_on_jets_of_all_sizes() {
-    let spec = AttentionSpec { heads: 3, width: 4 };
-    let keys = Segments::new(vec![0, 5, 5, 6, 40]).unwrap();
-    let one_each = Segments::new(vec![0, 1, 2, 3, 4]).unwrap();
-    for queries in [&keys, &one_each] {
-        let pairs: usize = (0..4)
-            .map(|b| {
-                let n = |s: &Segments| s.offsets()[b + 1] - s.offsets()[b];
-                n(queries) * n(&keys)
-            })
-            .sum();
-        let workspace = Workspace::default();
-        let c = spec.channels();
-        let inputs = [
-            matrix(queries.rows(), c, 1) * 3.0,
-            matrix(keys.rows(), c, 2) * 3.0,
-            matrix(keys.rows(), c, 3),
-            matrix(pairs, spec.heads, 4) * 2.0,
-        ];
-        let fused = with_gradients(&inputs, |[q, k, v, u]| {
-            ops::attention([q, k, v], Some(u), spec, queries, &keys, &workspace)
-        });
-        let plain = with_gradients(&inputs, |[q, k, v, u]| {
-            plain::attention([q, k, v], Some(u), spec, queries, &keys)
-        });
-        assert_near(&fused, &plain, "attention with bias");
-        let [q, k, v, _] = inputs;
-        let inputs = [q, k, v];
-        let fused = with_gradients(&inputs, |x| ops::attention(x, None, spec, queries, &keys, &workspace));
-        let plain = with_gradients(&inputs, |x| plain::attention(x, None, spec, queries, &keys));
-        assert_near(&fused, &plain, "attention");
-    }
-}
-
-/// Central differences of the fused value, in every `stride`-th entry of each input, against the fused gradients; both
-/// could be wrong together with the plain path, these cannot. `kinks`: one in ten may fall on the kink of a maximum.
-fn assert_slopes<const N: usize>(
-    inputs: &[Tensor<2>; N],
-    what: &str,
-    stride: usize,
-    kinks: bool,
-    f: impl Fn([Tensor<2>; N]) -> Tensor<2>,
-) {
-    let (y, gradients) = with_gradients(inputs, &f);
-    let weights = values(y.len(), 99);
-    let h = 5e-3f32;
-    let shifted = |input: usize, at: usize, by: f32| -> f64 {
-        let mut inputs = inputs.clone();
-        let (shape, mut v) = (inputs[input].dims(), numbers(inputs[input].clone()));
-        v[at] += by;
-        inputs[input] = Tensor::from_data(TensorData::new(v, shape), &device());
-        let y = numbers(f(inputs));
-        y.iter().zip(&weights).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-    };
-    for (input, gradient) in gradients.iter().enumerate() {
-        let (mut good, mut all) = (0, 0);
-        for at in (0..gradient.len()).step_by(stride) {
-            let slope = (shifted(input, at, h) - shifted(input, at, -h)) / (2.0 * f64::from(h));
-            let error = (f64::from(gradient[at]) - slope).abs();
-            // The third derivative times h^2 / 6, and f32 rounding of the values divided by h.
-            good += usize::from(error < 2e-3 + 2e-3 * slope.abs());
-            all += 1;
-        }
-        let least = if kinks { all - all / 10 } else { all };
-        assert!(
-            all > 0 && good >= least,
-            "{what}, input {input}: {good} of {all} slopes agree"
-        );
-    }
-}
-
-#[test]
 fn gradients_of_the_other_operations_agree_with_finite_differences() {
     let workspace = Workspace::default();
-    for relu in [false, true] {
-        let spec = Arc::new(ConvSpec {
-            input: [5, 4],
-            c_in: 3,
-            c_out: 4,
-            kernel: [3, 2],
-            stride: [2, 1],
-            padding: [1, 1],
-            bias: true,
-            relu,
-        });
+    for (groups, relu) in [(1, false), (1, true), (3, false)] {
+        let spec = convolution(window([5, 4], [3, 2], [2, 1], [1, 1]), groups, true, relu);
+        let from = sites(spec.window.input);
+        let to = Arc::new(from.through(&spec.window).unwrap());
         let n = spec.parameter_count();
-        let inputs = [matrix(2 * 20, 3, 1), matrix(1, n, 2)];
-        assert_slopes(&inputs, "convolution", 1, relu, |[x, p]| {
-            ops::convolution(x, p.reshape([n]), &spec, &workspace)
+        let inputs = [matrix(from.row_count(), spec.c_in, 1), matrix(1, n, 2)];
+        assert_slopes(&inputs, "convolution", 5, relu, |[x, p]| {
+            ops::convolution(x, p.reshape([n]), &spec, &from, &to, &workspace)
         });
     }
-    let pool = PoolSpec {
-        input: [5, 4],
-        window: [3, 3],
-        stride: [2, 2],
-        padding: [1, 1],
-    };
-    assert_slopes(&[matrix(40, 3, 3)], "max pool", 1, true, |[x]| ops::max_pool(x, pool));
+    let pool = window([5, 4], [3, 3], [2, 2], [1, 1]);
+    let from = sites(pool.input);
+    let to = Arc::new(from.through(&pool).unwrap());
+    assert_slopes(&[matrix(from.row_count(), 3, 3)], "max pool", 1, true, |[x]| {
+        ops::max_pool(x, pool, &from, &to, &workspace)
+    });
+    let inputs = [matrix(from.row_count(), 3, 9), matrix(1, 6, 5)];
+    assert_slopes(&inputs, "normalization of pictures", 1, true, |[x, p]| {
+        ops::site_norm_training(x, p.reshape([6]), &from, true).0
+    });
     let inputs = [matrix(7, 12, 4), matrix(1, 24, 5)];
     assert_slopes(&inputs, "layer norm", 1, false, |[x, p]| {
         ops::layer_norm(x, p.reshape([24]), &workspace)
@@ -573,54 +419,39 @@ fn gradients_of_the_other_operations_agree_with_finite_differences() {
     assert_slopes(&[matrix(11, 3, 8)], "sparse product", 1, false, |[x]| {
         ops::sparse_product(&sparse, x)
     });
-    let spec = AttentionSpec { heads: 2, width: 3 };
-    let (queries, keys) = (
-        Segments::new(vec![0, 3, 4, 4, 6]).unwrap(),
-        Segments::new(vec![0, 5, 5, 6, 8]).unwrap(),
-    );
-    let inputs = [
-        matrix(6, 6, 1),
-        matrix(8, 6, 2),
-        matrix(8, 6, 3),
-        matrix(3 * 5 + 2 * 2, 2, 4),
-    ];
-    assert_slopes(&inputs, "attention", 1, false, |[q, k, v, u]| {
-        ops::attention([q, k, v], Some(u), spec, &queries, &keys, &workspace)
-    });
 }
 
 #[test]
 fn the_other_operations_give_the_same_bits_on_any_number_of_threads() {
     let spec = Arc::new(ConvSpec {
-        input: [12, 12],
+        window: window([12, 12], [3, 3], [1, 1], [1, 1]),
         c_in: 5,
         c_out: 16,
-        kernel: [3, 3],
-        stride: [1, 1],
-        padding: [1, 1],
+        groups: 1,
         bias: true,
         relu: true,
     });
-    let pool = PoolSpec {
-        input: [12, 12],
-        window: [2, 2],
-        stride: [2, 2],
-        padding: [0, 0],
-    };
-    let attention = AttentionSpec { heads: 4, width: 4 };
+    let pool = window([12, 12], [2, 2], [2, 2], [0, 0]);
+    let own: Vec<bool> = (0..40 * 144usize).map(|i| i * i % 7 < 4).collect();
+    let from = Arc::new(Sites::new([12, 12], &own).unwrap());
+    let to = Arc::new(from.through(&spec.window).unwrap());
+    let pooled = Arc::new(to.through(&pool).unwrap());
+    let every = Arc::new(pooled.expansion());
     let jets = Segments::new((0..=40).map(|i| i * 36).collect()).unwrap();
     let selection = Arc::new(SparseMatrix::selection((0..3000u32).map(|i| i * i % 1440).collect(), 1440).unwrap());
-    let (x, p) = (matrix(40 * 144, 5, 3), vector(spec.parameter_count(), 4));
+    let (x, p) = (matrix(from.row_count(), 5, 3), vector(spec.parameter_count(), 4));
     let norm = vector(32, 5);
     let run = |threads: usize| {
         let pool_of_threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool_of_threads.install(|| {
             value_and_gradients(&x, &p, |x, p| {
                 let workspace = Workspace::default();
-                let y = ops::max_pool(ops::convolution(x, p, &spec, &workspace), pool); // [40 * 36, 16]
+                let y = ops::convolution(x, p, &spec, &from, &to, &workspace);
+                let y = ops::site_norm_training(y, norm.clone(), &to, true).0;
+                let y = ops::max_pool(y, pool, &to, &pooled, &workspace);
+                let y = ops::sparse_product(&every, y); // [40 * 36, 16]
                 let y = ops::activate(ops::layer_norm(y, norm.clone(), &workspace), Activation::Gelu);
-                let inputs = [y.clone(), y.clone(), y];
-                let y = ops::attention(inputs, None, attention, &jets, &jets, &workspace);
+                let y = ops::segment_reduce(y, &jets, Reduction::Mean).repeat_dim(0, 36); // [40 * 36, 16]
                 ops::sparse_product(&selection, y)
             })
         })

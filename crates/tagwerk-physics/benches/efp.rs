@@ -1,8 +1,8 @@
 //! Median times of energy flow polynomials, all thousand, on jets of 50 constituents or on jets of a file.
 //!
 //! The peer, EnergyFlow on the same jets, is `peers/efp.py` in the root of the repository; the sums printed beside the
-//! times show that both do the same work. `cargo bench --bench efp -- JETS.bin` reads jets from a file that the peer has
-//! written: for each jet its number of particles, then (E, px, py, pz) of each, all little-endian f64.
+//! times show that both do the same work. `cargo bench --bench efp -- JETS.bin` reads jets from a file that the peer
+//! has written: for each jet its number of particles, then (E, px, py, pz) of each, all little-endian f64.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 #[path = "support/measure.rs"]

@@ -5,8 +5,8 @@
 //! is found, and with it the smallest clustering distance of the set. N particles that enter one by one, and the
 //! pseudojet of each merge, make N^2 distances and no more, but for those below.
 //!
-//! **Neighbors are looked up late.** Who loses its neighbor keeps the distance to it. Nobody left can be nearer, so that
-//! distance is too small rather than too large, and is put right only if it comes out as the smallest of all. Most
+//! **Neighbors are looked up late.** Who loses its neighbor keeps the distance to it. Nobody left can be nearer, so
+//! that distance is too small rather than too large, and is put right only if it comes out as the smallest of all. Most
 //! pseudojets are merged, or met by a nearer one, before.
 //!
 //! **Own scale only.** The distance kept is that with the pseudojet's own pT^2p, not the smaller one of the pair. The

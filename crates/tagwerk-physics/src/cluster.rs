@@ -3,8 +3,8 @@
 //! Cacciari, Salam, Soyez, "The anti-kT jet clustering algorithm", arXiv:0802.1189; the O(N^2) form after
 //! Cacciari, Salam, "Dispelling the N^3 myth for the kT jet-finder", hep-ph/0512210. The step of smallest distance
 //! d_ij = min(pT_i^2p, pT_j^2p) dR_ij^2 / R^2, d_iB = pT_i^2p is taken until nothing is left. The lemma that makes it
-//! quadratic: of the pair of smallest d_ij one is the geometrical nearest neighbor of the other, the one of lower scale, so
-//! one cached neighbor a particle suffices. No tiling: jets have at most some 200 constituents.
+//! quadratic: of the pair of smallest d_ij one is the geometrical nearest neighbor of the other, the one of lower
+//! scale, so one cached neighbor a particle suffices. No tiling: jets have at most some 200 constituents.
 
 use crate::active_set::{ActiveSet, Closest, Member};
 use crate::cluster_history::{ClusterHistory, ClusterStep};
@@ -121,8 +121,8 @@ impl Clusterer {
     /// Clusters jet `b`'s constituents; particle `i` of the history is the `i`-th constituent of the jet.
     ///
     /// # Errors
-    /// [`PhysicsError::Index`] if there is no jet `b`, [`PhysicsError::ColumnLength`] or [`PhysicsError::Offsets`] if its rows do
-    /// not exist; otherwise as [`cluster`](Self::cluster).
+    /// [`PhysicsError::Index`] if there is no jet `b`, [`PhysicsError::ColumnLength`] or [`PhysicsError::Offsets`] if
+    /// its rows do not exist; otherwise as [`cluster`](Self::cluster).
     pub fn cluster_jet(&mut self, jets: &Jets, b: usize) -> Result<&ClusterHistory, PhysicsError> {
         check_jet(jets, b)?;
         self.cluster(constituents(jets, b))

@@ -81,7 +81,8 @@ impl ClusterHistory {
 
     /// The two nodes that were merged into this one, in no particular order; `None` for a particle.
     ///
-    /// These are the children in the tree whose root is the jet. (FastJet, which looks along the merging, calls them parents.)
+    /// These are the children in the tree whose root is the jet. (FastJet, which looks along the merging, calls them
+    /// parents.)
     pub fn children(&self, node: usize) -> Option<[usize; 2]> {
         let step = self.steps[self.formation_step(node)?];
         // A step that forms a node has merged two.

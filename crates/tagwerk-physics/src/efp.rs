@@ -9,17 +9,17 @@
 //! the product of its components; of the 1000 graphs of at most seven edges 490 are connected.
 //!
 //! **How it is computed.** Literally, a graph of eight vertices costs M^8. Summing one vertex at a time (variable
-//! elimination) brings all graphs here to M^2 or M^3, and four of them, around the complete graph of four, to M^4. On the
-//! way appear vectors and matrices over particles, such as sum_j theta_ij z_j, that many graphs share. [`Efps::new`] lists
-//! all of them for all graphs (`terms`), searches the cheapest set that serves them all (`plan`) and makes one
-//! program of it (`program`), which then runs for each jet on the machine's vector instructions (`kernels`). The price is
-//! the search, once for each [`Efps`]: keep it.
+//! elimination) brings all graphs here to M^2 or M^3, and four of them, around the complete graph of four, to M^4. On
+//! the way appear vectors and matrices over particles, such as sum_j theta_ij z_j, that many graphs share.
+//! [`Efps::new`] lists all of them for all graphs (`terms`), searches the cheapest set that serves them all (`plan`)
+//! and makes one program of it (`program`), which then runs for each jet on the machine's vector instructions
+//! (`kernels`). The price is the search, once for each [`Efps`]: keep it.
 //!
-//! **Order.** First the connected graphs, by vertices, edges of the simple graph, the simple graph, edges, and the graph's
-//! canonical labeling; then the products, by vertices, edges, number of factors, factors. Columns keep their order when
-//! `max_degree` changes. In the blocks of equal (n, e) and (n, d, p) this is the order of the EnergyFlow package; within
-//! a block that package has the order of a hash table, so there is no rule to follow. [`Efps::column`] finds the
-//! column of any graph, whoever made it.
+//! **Order.** First the connected graphs, by vertices, edges of the simple graph, the simple graph, edges, and the
+//! graph's canonical labeling; then the products, by vertices, edges, number of factors, factors. Columns keep their
+//! order when `max_degree` changes. In the blocks of equal (n, e) and (n, d, p) this is the order of the EnergyFlow
+//! package; within a block that package has the order of a hash table, so there is no rule to follow. [`Efps::column`]
+//! finds the column of any graph, whoever made it.
 //!
 //! **Not for** whole events: a jet of n particles takes about n^4 / 4 + 12 n^3 multiply-adds and 130 n^2 bytes.
 
@@ -202,8 +202,8 @@ impl Efps {
         &self.graphs
     }
 
-    /// The column of the graph with these edges, whatever the names of its vertices; none if it has too many edges, or an
-    /// edge from a vertex to itself.
+    /// The column of the graph with these edges, whatever the names of its vertices; none if it has too many edges, or
+    /// an edge from a vertex to itself.
     pub fn column(&self, edges: &[(usize, usize)]) -> Option<usize> {
         if edges.len() > self.config.max_degree || edges.iter().any(|(u, v)| u == v) {
             return None;

@@ -17,7 +17,8 @@ pub struct PfnPreprocessing {
     pub max_constituents: usize,
     /// Whether the origin is moved to the pT-weighted mean of (y, phi). Default: true.
     pub center: bool,
-    /// Whether the principal axis is turned vertical and the heavier halves up and right. Needs `center`. Default: true.
+    /// Whether the principal axis is turned vertical and the heavier halves up and right. Needs `center`. Default:
+    /// true.
     pub rotate_reflect: bool,
 }
 
@@ -33,10 +34,10 @@ impl Default for PfnPreprocessing {
 
 /// (z, y, phi) of each leading constituent of each jet.
 ///
-/// z = pT / sum pT. The scalar sum, the mean, the principal axis and the halves are those of **all** constituents of the
-/// jet, also of those past `max_constituents`: properties of the jet, not of the cut. So z sums to 1 where
-/// nothing was cut off, to the kept share otherwise. Without `center`, y and phi are the constituent's own, phi in (-pi, pi].
-/// y is the rapidity, which for massless constituents is the pseudorapidity.
+/// z = pT / sum pT. The scalar sum, the mean, the principal axis and the halves are those of **all** constituents of
+/// the jet, also of those past `max_constituents`: properties of the jet, not of the cut. So z sums to 1 where
+/// nothing was cut off, to the kept share otherwise. Without `center`, y and phi are the constituent's own, phi in
+/// (-pi, pi]. y is the rapidity, which for massless constituents is the pseudorapidity.
 ///
 /// # Shapes
 /// - `jets`: `B` jets with `R` constituents, by falling transverse momentum

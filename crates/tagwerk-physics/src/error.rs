@@ -104,6 +104,18 @@ pub enum PhysicsError {
         /// Nodes found.
         found: usize,
     },
+    /// A particle of a Belle event that cannot be.
+    #[error("event {event}: a particle's {what} is {value}; allowed: {limit}")]
+    Particle {
+        /// Row of the event in its data set.
+        event: u64,
+        /// What is wrong.
+        what: &'static str,
+        /// The value found.
+        value: f32,
+        /// What is allowed.
+        limit: &'static str,
+    },
     /// Words made with other bins than those of a vocabulary.
     #[error("the words were binned otherwise than those of the vocabulary")]
     Binning,

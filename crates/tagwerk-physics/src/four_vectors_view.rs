@@ -1,7 +1,7 @@
 //! The view of networks that know the Minkowski metric: the four-momenta of the leading constituents, as they are.
 //!
-//! Butter, Kasieczka, Plehn, Russell, "Deep-learned Top Tagging with a Lorentz Layer", arXiv:1707.08966; Erdmann, Geiser,
-//! Rath, Rieger, "Lorentz Boost Networks", arXiv:1812.09722. Neither centers, turns nor scales a jet.
+//! Butter, Kasieczka, Plehn, Russell, "Deep-learned Top Tagging with a Lorentz Layer", arXiv:1707.08966; Erdmann,
+//! Geiser, Rath, Rieger, "Lorentz Boost Networks", arXiv:1812.09722. Neither centers, turns nor scales a jet.
 
 use crate::fill::fill_jagged;
 use crate::{JaggedView, PhysicsError, constituents};

@@ -1,7 +1,7 @@
 //! Jet images: transverse momentum on a grid in (pseudorapidity, azimuth).
 //!
-//! Two kinds. In the [`ImageFrame::PrincipalAxes`] (Macaluso, Shih, "Pulling Out All the Tops with Computer Vision and Deep Learning",
-//! arXiv:1803.00107) the jet is centered, turned upright and mirrored before it meets the grid. In the
+//! Two kinds. In the [`ImageFrame::PrincipalAxes`] (Macaluso, Shih, "Pulling Out All the Tops with Computer Vision and
+//! Deep Learning", arXiv:1803.00107) the jet is centered, turned upright and mirrored before it meets the grid. In the
 //! [`ImageFrame::JetAxis`] (the ResNeXt of arXiv:1902.08570) it is centered on the jet axis and left as it is.
 //! Images are dense: 4 kB x (side / 32)^2 a jet. Larger sets are better turned into images a batch at a time.
 

@@ -5,6 +5,7 @@
 
 use crate::fill::fill_jagged;
 use crate::{JaggedView, PhysicsError, constituents, jet_axis, wrap_phi};
+use serde::{Deserialize, Serialize, Serializer};
 use tagwerk_data::Jets;
 
 /// Names of the columns of [`particlenet_view`], in order. Columns 2 and 3 are the points of the first graph.
@@ -70,18 +71,49 @@ pub fn particlenet_view(jets: &Jets, max_constituents: usize) -> Result<JaggedVi
     )
 }
 
-/// How the Particle Transformer standardizes a column: (x - shift) * scale, cut to [-5, 5].
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How a column is standardized: (x - shift) * scale, cut to [low, high].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Standardization {
     /// Subtracted first.
+    #[serde(serialize_with = "decimal")]
     pub shift: f32,
     /// Multiplied after.
+    #[serde(serialize_with = "decimal")]
     pub scale: f32,
+    /// Smaller results become this. Default: -5.
+    #[serde(default = "Standardization::default_low", serialize_with = "decimal")]
+    pub low: f32,
+    /// Larger results become this. Default: 5.
+    #[serde(default = "Standardization::default_high", serialize_with = "decimal")]
+    pub high: f32,
 }
 
 impl Standardization {
-    const fn new(shift: f32, scale: f32) -> Self {
-        Self { shift, scale }
+    const LIMIT: f32 = 5.0;
+
+    /// Cut to [-5, 5], as the Particle Transformer does.
+    pub const fn new(shift: f32, scale: f32) -> Self {
+        Self {
+            shift,
+            scale,
+            low: -Self::LIMIT,
+            high: Self::LIMIT,
+        }
+    }
+
+    fn default_low() -> f32 {
+        -Self::LIMIT
+    }
+
+    fn default_high() -> f32 {
+        Self::LIMIT
+    }
+
+    /// Whether every number is finite and the limits are in order.
+    pub fn is_sound(&self) -> bool {
+        let all = [self.shift, self.scale, self.low, self.high];
+        all.iter().all(|value| value.is_finite()) && self.low <= self.high
     }
 }
 
@@ -96,13 +128,11 @@ pub const PART_STANDARDIZATION: [Option<Standardization>; 7] = [
     Some(Standardization::new(0.2, 4.0)),
 ];
 
-/// Where standardized features are cut.
-const STANDARDIZED_LIMIT: f32 = 5.0;
-
 /// Standardizes the columns of a view in place, for example with [`PART_STANDARDIZATION`].
 ///
 /// # Errors
-/// [`PhysicsError::ColumnLength`] unless there is one entry a column.
+/// [`PhysicsError::ColumnLength`] unless there is one entry a column; [`PhysicsError::Setting`] for constants that are
+/// not finite or limits out of order.
 pub fn standardize(view: &mut JaggedView, columns: &[Option<Standardization>]) -> Result<(), PhysicsError> {
     if columns.len() != view.width {
         return Err(PhysicsError::ColumnLength {
@@ -111,17 +141,30 @@ pub fn standardize(view: &mut JaggedView, columns: &[Option<Standardization>]) -
             found: columns.len(),
         });
     }
+    if let Some(bad) = columns.iter().flatten().find(|constants| !constants.is_sound()) {
+        let all = [bad.shift, bad.scale, bad.high - bad.low];
+        return Err(PhysicsError::Setting {
+            name: "standardization",
+            value: f64::from(all.into_iter().find(|v| !v.is_finite()).unwrap_or(bad.high - bad.low)),
+            limit: "finite constants, low at most high",
+        });
+    }
     if columns.is_empty() {
         return Ok(());
     }
     for row in view.rows.chunks_exact_mut(columns.len()) {
         for (value, column) in row.iter_mut().zip(columns) {
             if let Some(constants) = column {
-                *value = ((*value - constants.shift) * constants.scale).clamp(-STANDARDIZED_LIMIT, STANDARDIZED_LIMIT);
+                *value = ((*value - constants.shift) * constants.scale).clamp(constants.low, constants.high);
             }
         }
     }
     Ok(())
+}
+
+/// Writes 0.7 as 0.7, not as the nearest f32 in the digits of an f64; it reads back as the same f32.
+fn decimal<S: Serializer>(value: &f32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(value.to_string().parse().unwrap_or(f64::from(*value)))
 }
 
 fn log(value: f64) -> f64 {

@@ -16,6 +16,9 @@
 //! | declusterings in the Lund plane | [`lund_view`] | sequences and graphs |
 //! | pairs of constituents | [`pair_features_view`] | transformers |
 //!
+//! Events that are no jets but arrays (histograms, stations, particle lists, tables) have one function,
+//! [`arrays_view`].
+//!
 //! For people, and for methods that read tables, [`FeaturePlan`] makes named columns of all observables of a jet.
 //!
 //! Below them stand [`FourVector`] and a sequential [`Clusterer`] (anti-kT, Cambridge/Aachen, kT) that keeps its full
@@ -25,8 +28,8 @@
 //! quark jet is 1e-4 of the squared energy, and a massless particle's is pure rounding. Constituents arrive as f32
 //! and are widened before the first operation; results for networks are rounded to f32 once, at the end.
 //!
-//! **Why our own clustering.** Jets here have tens of constituents, not thousands of particles, and there are millions of
-//! them. One [`Clusterer`] a thread reuses its memory, so a jet of 60 costs its arithmetic and no allocation. The
+//! **Why our own clustering.** Jets here have tens of constituents, not thousands of particles, and there are millions
+//! of them. One [`Clusterer`] a thread reuses its memory, so a jet of 60 costs its arithmetic and no allocation. The
 //! price: O(N^2), with no tiling; whole events of 10^4 particles are not what it is for.
 //!
 //! **What it promises.** Finite input gives finite output, for empty jets and particles along the beam too. The same
@@ -36,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod active_set;
+mod arrays_view;
 mod cluster;
 mod cluster_history;
 mod constituents;
@@ -59,6 +63,7 @@ mod m_body_basis;
 mod nsubjettiness;
 mod observables;
 mod pair_features;
+mod part_view;
 mod plane;
 mod robust_scaler;
 mod soft_drop;
@@ -67,6 +72,7 @@ mod tree_features;
 mod tree_view;
 mod view;
 
+pub use arrays_view::{ArrayInput, BELLE_CLASSES, BELLE_PARTICLES, Connection, Encoding, arrays_view};
 pub use cluster::{ClusterAlgorithm, Clusterer, JetDefinition, MAX_RADIUS, Recombination};
 pub use cluster_history::{ClusterHistory, ClusterStep};
 pub use constituents::{check_jets, constituents, jet_axis};
@@ -89,7 +95,8 @@ pub use lund_plane::{LUND_COORDINATES, LundConfig, LundDeclustering, LundPlanes,
 pub use m_body_basis::{MBodyConfig, TauRatios, m_body_basis, m_body_view, tau_ratios};
 pub use nsubjettiness::{DistancePlane, Nsubjettiness, NsubjettinessConfig, OnePass, SubjetAxes, nsubjettiness};
 pub use observables::{JetObservables, jet_observables, jet_observables_with};
-pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view};
+pub use pair_features::{PAIR_FEATURES, minkowski_products_view, pair_features_view, unordered_pair_features};
+pub use part_view::{PART_COLUMNS, part_view};
 pub use robust_scaler::{RobustScaler, Take};
 pub use soft_drop::{GroomedJet, SoftDrop, SoftDropGroomer};
 pub use topodnn_view::{TOPODNN_CONSTITUENTS, TOPODNN_PT_SCALE, topodnn_view};

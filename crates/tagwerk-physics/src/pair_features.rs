@@ -49,6 +49,47 @@ pub fn pair_features_view(jets: &Jets, max_constituents: usize) -> Result<Jagged
     )
 }
 
+/// The features of [`pair_features_view`] of each unordered pair, from jagged rows that hold (E, px, py, pz) in GeV
+/// from column `first` on.
+///
+/// Half the pairs, and no jets: a network computes them for a batch when it needs them.
+///
+/// # Shapes
+/// - `rows`: `B` jets of n_b rows
+/// - returns: `[sum_b n_b (n_b + 1) / 2, 4]`: of a jet the pairs (i, j <= i), (i, j) at i (i + 1) / 2 + j
+///
+/// # Panics
+/// If a row has fewer than `first + 4` columns, like an index into a slice.
+pub fn unordered_pair_features(rows: &JaggedView, first: usize) -> Vec<f32> {
+    const F: usize = PAIR_FEATURES.len();
+    let sizes: Vec<usize> = (0..rows.len()).map(|b| rows.range(b).len()).collect();
+    let mut values = vec![0.0; sizes.iter().map(|n| F * n * (n + 1) / 2).sum()];
+    let mut rest = values.as_mut_slice();
+    let mut own = Vec::with_capacity(sizes.len());
+    for n in sizes {
+        let (values, after) = rest.split_at_mut(F * n * (n + 1) / 2);
+        own.push(values);
+        rest = after;
+    }
+    own.into_par_iter()
+        .enumerate()
+        .for_each_init(Vec::new, |particles: &mut Vec<Particle>, (b, values)| {
+            particles.clear();
+            particles.extend(rows.jet(b).chunks_exact(rows.width).map(|row| {
+                let [e, px, py, pz] = [0, 1, 2, 3].map(|k| f64::from(row[first + k]));
+                Particle::new(FourVector { e, px, py, pz })
+            }));
+            let pairs = particles.iter().enumerate().flat_map(|(i, a)| {
+                let others = particles[..=i].iter();
+                others.map(move |b| a.pair_features(b))
+            });
+            for (slot, features) in values.chunks_exact_mut(F).zip(pairs) {
+                slot.copy_from_slice(&features.map(|value| value as f32));
+            }
+        });
+    values
+}
+
 /// Minkowski products p_i p_j = E_i E_j - p_i . p_j of all pairs, GeV^2, of some spurions and the leading constituents.
 ///
 /// Spurions are fixed vectors put in front of every jet, such as the beam, that break the symmetry where the detector

@@ -7,7 +7,8 @@ use crate::declustering::hardest_jet;
 use crate::{ClusterAlgorithm, ClusterHistory, Clusterer, FourVector, JetDefinition, MAX_RADIUS, PhysicsError};
 use serde::{Deserialize, Serialize};
 
-/// The soft-drop condition. The defaults are the usual choice for boosted tops; beta = 0 is the modified mass-drop tagger.
+/// The soft-drop condition. The defaults are the usual choice for boosted tops; beta = 0 is the modified mass-drop
+/// tagger.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SoftDrop {

@@ -18,8 +18,9 @@ pub const TOPODNN_PT_SCALE: f64 = 1_679.159_323_1;
 /// 1. pT is divided by [`TOPODNN_PT_SCALE`].
 /// 2. eta and phi of the leading constituent are subtracted from every entry.
 /// 3. With p = pT (cos phi, sin phi, sinh eta) the jet is turned about the x axis, which is where the leading
-///    constituent now lies, until the second one lies in the half-plane of negative y: theta = atan2(py, pz) + pi / 2 of the
-///    second constituent, py' = py cos - pz sin, pz' = pz cos + py sin; pT, eta and phi are computed again.
+///    constituent now lies, until the second one lies in the half-plane of negative y: with theta =
+///    atan2(py, pz) + pi / 2 of the second constituent, py' = py cos theta - pz sin theta and
+///    pz' = pz cos theta + py sin theta; pT, eta and phi are computed again.
 /// 4. If sum pT * eta < 0, every eta changes sign.
 ///
 /// An absent entry has no momentum: step 2 would give it the coordinates (0, -eta_0, -phi_0), but step 3 recomputes

@@ -36,7 +36,8 @@ fn assert_same_jets(history: &ClusterHistory, jets: &[usize], expected: &[f64], 
         assert_close(v.pt(), expected[0], 0.0, place);
         assert_close(v.rapidity(), expected[1], 1.0, place);
         assert_close(v.phi(), expected[2], 1.0, place);
-        // A mass is the root of a difference of squares of the energy: below 1e-7 E it is rounding, whoever computes it.
+        // A mass is the root of a difference of squares of the energy: below 1e-7 E it is rounding, whoever computes
+        // it.
         let rounding = 1e-14 * v.e * v.e;
         let (found, expected) = (v.mass2(), expected[3] * expected[3].abs());
         let limit = 2.0 * TOLERANCE * expected.abs() + rounding;
@@ -60,8 +61,8 @@ fn every_step_has_fastjets_distance_and_size() {
             for (i, step) in history.steps().iter().enumerate() {
                 let place = format!("{name}, jet {b}, step {i}");
                 let size = step.merged.map_or(0, |node| history.constituents(node).len());
-                // Two particles 1e-7 apart: their distance is a difference of angles rounded at 1e-16 to 1e-15, so its own
-                // relative error is 1e-8, whoever computes it.
+                // Two particles 1e-7 apart: their distance is a difference of angles rounded at 1e-16 to 1e-15, so its
+                // own relative error is 1e-8, whoever computes it.
                 let separation = step.second.map_or(1.0, |second| {
                     history.momentum(step.first).delta_r(&history.momentum(second))
                 });

@@ -47,7 +47,8 @@ fn graphs_and_their_counts_agree_with_energyflow() {
     }
 }
 
-/// Reached with scalar products and small beta: they lose digits to cancellation, 1e-16 in a theta^2 of 1e-6, on both sides.
+/// Reached with scalar products and small beta: they lose digits to cancellation, 1e-16 in a theta^2 of 1e-6, on both
+/// sides.
 const TOLERANCE: f64 = 1e-9;
 
 #[test]

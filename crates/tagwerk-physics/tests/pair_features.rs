@@ -8,7 +8,10 @@ mod table;
 
 use support::{Reference, reference_jets};
 use table::table;
-use tagwerk_physics::{FourVector, PAIR_FEATURES, minkowski_products_view, pair_features_view};
+use tagwerk_physics::{
+    FourVector, KINEMATIC_FEATURES, PAIR_FEATURES, minkowski_products_view, pair_features_view, part_view,
+    unordered_pair_features,
+};
 
 const JETS: usize = 20;
 const LEADING: usize = 12;
@@ -103,4 +106,26 @@ fn every_jet_has_its_own_square_of_rows() {
     assert!(pair_features_view(&jets, 0).is_err() && minkowski_products_view(&jets, 0, &[]).is_err());
     let endless = FourVector::new(f64::INFINITY, 0.0, 0.0, 0.0);
     assert!(minkowski_products_view(&jets, 2, &[endless]).is_err());
+}
+
+#[test]
+fn unordered_pairs_are_the_lower_half_of_all_pairs() {
+    let jets = reference_jets(JETS);
+    let all = pair_features_view(&jets, LEADING).unwrap();
+    let rows = part_view(&jets, LEADING).unwrap();
+    let half = unordered_pair_features(&rows, KINEMATIC_FEATURES.len());
+    let mut half = half.chunks_exact(PAIR_FEATURES.len());
+    for b in 0..rows.len() {
+        let n = rows.range(b).len();
+        for i in 0..n {
+            for j in 0..=i {
+                assert_eq!(
+                    half.next().unwrap(),
+                    &all.jet(b)[4 * (i * n + j)..4 * (i * n + j) + 4],
+                    "{b} {i} {j}"
+                );
+            }
+        }
+    }
+    assert!(half.next().is_none());
 }

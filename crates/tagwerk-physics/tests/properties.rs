@@ -143,7 +143,8 @@ proptest! {
         let history = clusterer.cluster(jet.iter().copied()).unwrap();
         let count = count.min(jet.len() - 1);
         let distance = history.exclusive_distance(count).unwrap();
-        // With added four-vectors kT distances nearly always rise; the two questions are one where this one is a new maximum.
+        // With added four-vectors kT distances nearly always rise; the two questions are one where this one is a new
+        // maximum.
         let before = &history.steps()[..jet.len() - count - 1];
         prop_assume!(before.iter().all(|step| step.distance < distance * (1.0 - 1e-9)));
         prop_assert_eq!(history.exclusive_jets_below(distance * (1.0 - 1e-12)).len(), count + 1);
@@ -199,7 +200,8 @@ proptest! {
         for (a, b) in features.jet(0).iter().zip(features.jet(1)) {
             prop_assert!((a - b).abs() < 1e-4 && a.abs() <= 5.0, "{a} {b}");
         }
-        // Where eta is balanced or two directions coincide, rounding of the f32 input decides; compare what it cannot touch.
+        // Where eta is balanced or two directions coincide, rounding of the f32 input decides; compare what it cannot
+        // touch.
         for (a, b) in topodnn.jet(0).chunks(3).zip(topodnn.jet(1).chunks(3)).take(1) {
             prop_assert!((a[0] - b[0]).abs() < 1e-6 && a[1].abs() < 1e-5 && a[2].abs() < 1e-5);
         }

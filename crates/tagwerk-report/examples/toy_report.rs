@@ -1,13 +1,15 @@
 //! Writes a report of simulated taggers: `cargo run --release -p tagwerk-report --example toy_report -- FOLDER`.
 //!
-//! Scores are drawn, not learned; the published lines are those of arXiv:1902.09914 and stand there for their looks only.
+//! Scores are drawn, not learned; the published lines are those of arXiv:1902.09914 and stand there for their looks
+//! only.
 #![allow(clippy::print_stdout)]
 
 use std::path::PathBuf;
 
 use tagwerk_report::{EpochRecord, History, ReportInput, TaggerCurves, write_report};
 use tagwerk_stats::{
-    BootstrapOptions, Landscape, LandscapeOptions, Published, PublishedValue, TaggerInput, TrainingInput, Truth,
+    BootstrapOptions, Landscape, LandscapeOptions, Published, PublishedValue, ScoringTime, TaggerInput, TrainingInput,
+    Truth,
 };
 
 const JETS: usize = 100_000;
@@ -63,6 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let truth = Truth::new(&labels)?;
     let options = LandscapeOptions {
         dataset: "toy".to_owned(),
+        counted: "jets",
         published_test_set: false,
         bootstrap: Some(BootstrapOptions { replicas: 100, seed: 1 }),
     };
@@ -96,7 +99,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     seed,
                     scores,
                     epochs: 12,
-                    seconds: 321.5,
+                    seconds: 321.5 * parameters as f64 / 8e4,
+                    threads: Some(1),
+                    scoring: Some(ScoringTime {
+                        jets: JETS,
+                        seconds: JETS as f64 * 1e-6 * 100.0 / separation,
+                        view_seconds: 1.5,
+                        threads: 1,
+                    }),
                 })
                 .collect(),
         })?;
@@ -122,6 +132,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         commands: vec!["cargo run --release -p tagwerk-report --example toy_report".to_owned()],
     };
     println!("{}", tagwerk_report::table_text(&input.landscape));
+    println!("{}", tagwerk_report::advice_text(&input.landscape));
     println!("{}", write_report(&input, &folder)?.display());
     Ok(())
 }
@@ -133,5 +144,6 @@ fn course(epoch: usize, seed: u64, separation: f64) -> EpochRecord {
         training_loss: Some(0.6 / (t + separation) + 0.12),
         validation_loss: Some(0.6 / (t + separation) + 0.14 + 0.3 * jitter),
         validation_auc: Some(0.985 - 0.05 / t + 0.1 * jitter),
+        validation_resolution: None,
     }
 }

@@ -4,16 +4,16 @@ use tagwerk_stats::LandscapeResult;
 
 use crate::number::{decimals_of_rejection, rounded};
 
-/// Distance of each tagger to the best in AUC and rejection, with the error of the difference on the common jets: a heading, then
-/// one line a tagger. Empty when there is nothing to compare.
+/// Distance of each tagger to the best in AUC and rejection, with the error of the difference on the common jets: a
+/// heading, then one line a tagger. Empty when there is nothing to compare.
 pub fn comparison_lines(landscape: &LandscapeResult) -> Vec<String> {
     let mut lines = Vec::new();
     for tagger in &landscape.taggers {
         let Some(comparison) = &tagger.comparison else { continue };
         if lines.is_empty() {
             lines.push(format!(
-                "Difference to {} on the same jets (trainings of median AUC; test-sample error, the spread over trainings comes on top):",
-                comparison.best
+                "Difference to {} on the same {} (trainings of median AUC; test-sample error, the spread over trainings comes on top):",
+                comparison.best, landscape.counted
             ));
         }
         let mut line = format!(

@@ -1,11 +1,16 @@
 //! Figures: SVG for the eye, and the plotted numbers beside it as CSV for everything else.
 //!
-//! Every figure has axes with units or definitions, its legend outside the data, and lines that differ in dash and marker, not in
-//! color alone, so that a print in grey reads as well.
+//! Every figure has axes with units or definitions, its legend outside the data, and lines that differ in dash and
+//! marker, not in color alone, so that a print in grey reads as well.
 
 mod canvas;
 mod mass;
 mod overview;
+mod pareto;
+mod placing;
+mod predictions;
+mod residuals;
+mod resolution;
 mod roc;
 mod scores;
 mod style;
@@ -13,6 +18,10 @@ mod training;
 
 pub use mass::{MassLine, MassPoint, mass_figure};
 pub use overview::rejection_overview;
+pub use pareto::pareto_figure;
+pub use predictions::prediction_figure;
+pub use residuals::residual_figure;
+pub use resolution::resolution_figure;
 pub use roc::roc_figure;
 pub use scores::score_figure;
 pub use training::training_figure;
@@ -30,4 +39,15 @@ pub struct Figure {
     pub svg: String,
     /// The plotted numbers.
     pub csv: String,
+}
+
+impl Figure {
+    /// Its files: path relative to the report's folder, and contents.
+    pub(crate) fn files(&self) -> [(std::path::PathBuf, String); 2] {
+        let stem = std::path::PathBuf::from("figures").join(crate::escape::file_stem(&self.name));
+        [
+            (stem.with_extension("svg"), self.svg.clone()),
+            (stem.with_extension("csv"), self.csv.clone()),
+        ]
+    }
 }

@@ -6,8 +6,8 @@ use tagwerk_stats::{Score, Truth};
 /// Bins of a score histogram.
 pub const SCORE_BINS: usize = 50;
 
-/// Share of each class a bin. Scores in [0, 1] are binned there; others between their finite extremes. Infinite scores fall into the
-/// outermost bins, so that nothing is lost.
+/// Share of each class a bin. Scores in [0, 1] are binned there; others between their finite extremes. Infinite scores
+/// fall into the outermost bins, so that nothing is lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreHistogram {
     /// Bin edges, ascending, one more than bins.

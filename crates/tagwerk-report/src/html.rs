@@ -1,7 +1,9 @@
-//! One self-contained page: no script, no external font, picture or style, so that it can be mailed, archived and printed.
+//! One self-contained page: no script, no external font, picture or style, so that it can be mailed, archived and
+//! printed.
 
 use tagwerk_stats::LandscapeResult;
 
+use crate::advice::advice_lines;
 use crate::comparison::{comparison_lines, summary};
 use crate::escape::html;
 use crate::figure::Figure;
@@ -14,35 +16,63 @@ const STYLE: &str = include_str!("html/style.css");
 
 /// The page. `figures` are embedded in the order given.
 pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
-    let mut sections: Vec<(&str, &str, String)> = vec![("table", "Taggers", table(&input.landscape))];
-    for figure in figures {
-        sections.push((figure_id(figure), &figure.title, embedded(figure)));
+    let mut sections: Vec<Section> = vec![("table", "Taggers", table(&input.landscape))];
+    let advice = advice_lines(&input.landscape);
+    if !advice.is_empty() {
+        sections.push(("advice", "Advice", list(&advice)));
     }
+    sections.extend(figure_sections(figures));
     sections.push(("trainings", "Trainings", trainings(&input.landscape)));
-    if !input.provenance.is_empty() {
-        sections.push(("provenance", "Configuration and provenance", facts(&input.provenance)));
-    }
-    if !input.commands.is_empty() {
-        let commands: Vec<String> = input.commands.iter().map(|c| html(c)).collect();
-        sections.push((
-            "reproduce",
-            "How to reproduce",
-            format!("<pre><code>{}</code></pre>\n", commands.join("\n")),
-        ));
-    }
+    sections.extend(origin_sections(&input.provenance, &input.commands));
+    document(&input.title, &summary(&input.landscape), &sections)
+}
 
-    let title = html(&input.title);
+/// Anchor, heading and body.
+pub(crate) type Section<'a> = (&'a str, &'a str, String);
+
+/// A section a figure.
+pub(crate) fn figure_sections(figures: &[Figure]) -> impl Iterator<Item = Section<'_>> {
+    (figures.iter()).map(|figure| (figure_id(figure), figure.title.as_str(), embedded(figure)))
+}
+
+/// Where the result comes from, and how it is made again; a section that would be empty is left out.
+pub(crate) fn origin_sections(provenance: &[(String, String)], commands: &[String]) -> Vec<Section<'static>> {
+    let mut sections = Vec::new();
+    if !provenance.is_empty() {
+        sections.push(("provenance", "Configuration and provenance", facts(provenance)));
+    }
+    if !commands.is_empty() {
+        sections.push(("reproduce", "How to reproduce", reproduce(commands)));
+    }
+    sections
+}
+
+/// A wide table: caption and rows are HTML, headings words.
+pub(crate) fn wide_table(caption: &str, headings: &[&str], rows: &str) -> String {
+    let mut out = format!("<div class=\"wide\"><table>\n<caption>{caption}</caption>\n<thead><tr>");
+    for heading in headings {
+        out.push_str(&format!("<th scope=\"col\">{heading}</th>"));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    out.push_str(rows);
+    out.push_str("</tbody>\n</table></div>\n");
+    out
+}
+
+/// A page of sections under a title and a sentence.
+pub(crate) fn document(title: &str, summary: &str, sections: &[Section]) -> String {
+    let title = html(title);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{title}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"summary\">{}</p>\n<nav aria-label=\"Sections\"><ul>\n",
-        html(&summary(&input.landscape))
+        html(summary)
     );
-    for (id, heading, _) in &sections {
+    for (id, heading, _) in sections {
         out.push_str(&format!("<li><a href=\"#{id}\">{}</a></li>\n", html(heading)));
     }
     out.push_str("</ul></nav>\n</header>\n<main>\n");
-    for (id, heading, body) in &sections {
+    for (id, heading, body) in sections {
         out.push_str(&format!(
             "<section id=\"{id}\">\n<h2>{}</h2>\n{body}</section>\n",
             html(heading)
@@ -52,10 +82,20 @@ pub fn page(input: &ReportInput, figures: &[Figure]) -> String {
     out
 }
 
+/// Commands as they are typed.
+fn reproduce(commands: &[String]) -> String {
+    let commands: Vec<String> = commands.iter().map(|c| html(c)).collect();
+    format!("<pre><code>{}</code></pre>\n", commands.join("\n"))
+}
+
 /// Anchors of the figures are fixed words, never text from outside.
 fn figure_id(figure: &Figure) -> &'static str {
     match figure.name.as_str() {
+        "predictions" => "predictions",
+        "residuals" => "residuals",
+        "resolution" => "resolution",
         "roc" => "roc",
+        "pareto" => "pareto",
         "scores" => "scores",
         "training" => "training",
         _ => "rejection",
@@ -72,20 +112,13 @@ fn embedded(figure: &Figure) -> String {
 }
 
 fn table(landscape: &LandscapeResult) -> String {
-    let mut out = format!(
-        "<div class=\"wide\"><table>\n<caption>Measured on {}; published numbers underneath where there are any. Errors: ± trainings ± test sample; (trainings)(test sample) in units of the last digit.</caption>\n<thead><tr>",
-        html(&landscape.dataset)
-    );
-    for heading in HEADINGS {
-        out.push_str(&format!("<th scope=\"col\">{heading}</th>"));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    let mut body = String::new();
     for row in rows(landscape) {
         let (class, name) = match &row.name {
             Some(name) => ("measured", html(name)),
             None => ("published", "published".to_owned()),
         };
-        out.push_str(&format!("<tr class=\"{class}\"><th scope=\"row\">{name}</th>"));
+        body.push_str(&format!("<tr class=\"{class}\"><th scope=\"row\">{name}</th>"));
         for (i, cell) in row.cells.iter().enumerate() {
             // The first two in compact form, so that the table fits a page of paper.
             let text = if i < 2 {
@@ -93,11 +126,16 @@ fn table(landscape: &LandscapeResult) -> String {
             } else {
                 cell.joined(" ± ", "–")
             };
-            out.push_str(&format!("<td>{}</td>", html(&text)));
+            body.push_str(&format!("<td>{}</td>", html(&text)));
         }
-        out.push_str(&format!("<td>{}</td></tr>\n", row.parameters));
+        body.push_str(&format!("<td>{}</td></tr>\n", row.parameters));
     }
-    out.push_str("</tbody>\n</table></div>\n");
+    let caption = format!(
+        "Measured on {}; published numbers underneath where there are any. Errors: ± trainings ± test sample; \
+         (trainings)(test sample) in units of the last digit.",
+        html(&landscape.dataset)
+    );
+    let mut out = wide_table(&caption, &HEADINGS, &body);
     if let Some((heading, lines)) = comparison_lines(landscape).split_first() {
         out.push_str(&format!("<p>{}</p>\n{}", html(heading), list(lines)));
     }
@@ -105,7 +143,7 @@ fn table(landscape: &LandscapeResult) -> String {
     out
 }
 
-fn list(lines: &[String]) -> String {
+pub(crate) fn list(lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
@@ -115,12 +153,7 @@ fn list(lines: &[String]) -> String {
 
 /// Every training, so that the spread can be judged.
 fn trainings(landscape: &LandscapeResult) -> String {
-    let mut out = String::from(
-        "<div class=\"wide\"><table>\n<caption>Every training; R(e) is the background rejection at signal efficiency e, ± test sample.</caption>\n<thead><tr>\
-         <th scope=\"col\">tagger</th><th scope=\"col\">seed</th><th scope=\"col\">AUC</th><th scope=\"col\">accuracy</th>\
-         <th scope=\"col\">R(0.3)</th><th scope=\"col\">R(0.5)</th><th scope=\"col\">epochs</th><th scope=\"col\">time</th>\
-         <th scope=\"col\">remarks</th></tr></thead>\n<tbody>\n",
-    );
+    let mut body = String::new();
     for tagger in &landscape.taggers {
         for (i, t) in tagger.trainings.iter().enumerate() {
             let rejection = |value: Option<f64>, error: Option<f64>| match value {
@@ -141,8 +174,8 @@ fn trainings(landscape: &LandscapeResult) -> String {
                 remarks.push("removed as outlier".to_owned());
             }
             remarks.extend(t.notes.iter().cloned());
-            out.push_str(&format!(
-                "<tr class=\"measured\"><th scope=\"row\">{}</th><td>{}</td><td>{auc}</td><td>{:.4}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"reason\">{}</td></tr>\n",
+            body.push_str(&format!(
+                "<tr class=\"measured\"><th scope=\"row\">{}</th><td>{}</td><td>{auc}</td><td>{:.4}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"reason\">{}</td></tr>\n",
                 html(&tagger.name),
                 t.seed,
                 t.accuracy,
@@ -150,12 +183,27 @@ fn trainings(landscape: &LandscapeResult) -> String {
                 rejection(t.rejection_50, t.rejection_50_error),
                 grouped(t.epochs as u64),
                 duration(t.seconds),
+                t.scoring
+                    .and_then(|s| s.microseconds_a_jet())
+                    .map_or("–".to_owned(), |each| format!("{each:.1}")),
                 html(&remarks.join("; ")),
             ));
         }
     }
-    out.push_str("</tbody>\n</table></div>\n");
-    out
+    let headings = [
+        "tagger",
+        "seed",
+        "AUC",
+        "accuracy",
+        "R(0.3)",
+        "R(0.5)",
+        "epochs",
+        "time",
+        "scoring, µs a jet",
+        "remarks",
+    ];
+    let caption = "Every training; R(e) is the background rejection at signal efficiency e, ± test sample.";
+    wide_table(caption, &headings, &body)
 }
 
 fn facts(facts: &[(String, String)]) -> String {

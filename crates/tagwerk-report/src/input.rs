@@ -90,4 +90,7 @@ pub struct EpochRecord {
     /// Area under the ROC curve on the validation set.
     #[serde(default)]
     pub validation_auc: Option<f64>,
+    /// Resolution on the validation set, of a regression.
+    #[serde(default)]
+    pub validation_resolution: Option<f64>,
 }

@@ -2,8 +2,8 @@
 //!
 //! # What
 //!
-//! [`write_report`] turns a [`ReportInput`] (the [`LandscapeResult`](tagwerk_stats::LandscapeResult), ROC curves, score histograms,
-//! training histories, provenance, commands) into a folder:
+//! [`write_report`] turns a [`ReportInput`] (the [`LandscapeResult`](tagwerk_stats::LandscapeResult), ROC curves, score
+//! histograms, training histories, provenance, commands) into a folder:
 //!
 //! ```text
 //! report.html            everything, in one file that can be mailed, archived and printed
@@ -13,22 +13,29 @@
 //! figures/*.{svg,csv}    each figure, and the numbers it plots
 //! ```
 //!
-//! [`table_text`] alone is what a terminal shows.
+//! [`table_text`] and [`advice_text`] are what a terminal shows. The advice is in no table file: the same scores give
+//! the same tables, times are of a machine and an hour.
+//!
+//! [`write_regression_report`] does the same for predictions of a number: the table has resolution, bias and mean
+//! squared error, the figures are predicted against true values, residuals, and the resolution in bins of the target.
 //!
 //! # Why so
 //!
-//! A comparison is judged by its errors, so each rejection carries two (trainings, test sample), the published line stands directly
-//! under the measured one, and the footnotes say what each error is and whether the two lines may be compared at all. A figure that
-//! cannot be re-plotted is half a figure, so the numbers lie beside it. The page has no script and no external resource: it reads the
-//! same in ten years and behind a firewall. All text from outside is escaped for each format; names become file names nowhere.
+//! A comparison is judged by its errors, so each rejection carries two (trainings, test sample), the published line
+//! stands directly under the measured one, and the footnotes say what each error is and whether the two lines may be
+//! compared at all. A figure that cannot be re-plotted is half a figure, so the numbers lie beside it. The page has no
+//! script and no external resource: it reads the same in ten years and behind a firewall. All text from outside is
+//! escaped for each format; names become file names nowhere.
 //!
 //! # What it costs
 //!
-//! Curves are thinned to [`CURVE_POINTS`] points before they are drawn; a page of fifteen taggers is about a megabyte and takes well under a second.
-//! The drawing library works on whole pixels, so figures are drawn at four times their size and scaled by the SVG's view box.
+//! Curves are thinned to [`CURVE_POINTS`] points before they are drawn; a page of fifteen taggers is about a megabyte
+//! and takes well under a second. The drawing library works on whole pixels, so figures are drawn at four times their
+//! size and scaled by the SVG's view box.
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod comparison;
 mod error;
 mod escape;
@@ -37,16 +44,23 @@ mod histogram;
 mod html;
 mod input;
 mod number;
+mod regression;
 mod table;
 mod write;
 
+pub use advice::{advice_lines, advice_text};
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
 pub use figure::{
-    Figure, MassLine, MassPoint, mass_figure, rejection_overview, roc_figure, score_figure, training_figure,
+    Figure, MassLine, MassPoint, mass_figure, pareto_figure, prediction_figure, rejection_overview, residual_figure,
+    resolution_figure, roc_figure, score_figure, training_figure,
 };
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
 pub use input::{CURVE_POINTS, EpochRecord, History, ReportInput, TaggerCurves};
+pub use regression::{
+    POINTS, PredictionCurves, RegressionReportInput, TARGET_BINS, regression_csv, regression_latex,
+    regression_markdown, regression_text, regression_trainings_csv, write_regression_report,
+};
 pub use table::{footnotes, table_csv, table_latex, table_markdown, table_text, trainings_csv};
 pub use write::{Report, write_report};

@@ -1,7 +1,7 @@
 //! Numbers with errors, as physicists print them.
 
-/// Decimals that an error deserves by the Particle Data Group's rule: of its three leading digits, 100 to 354 keep two, 355 to 949
-/// keep one, 950 to 999 are rounded up to 1000 and keep two. Never negative: whole numbers stay whole.
+/// Decimals that an error deserves by the Particle Data Group's rule: of its three leading digits, 100 to 354 keep two,
+/// 355 to 949 keep one, 950 to 999 are rounded up to 1000 and keep two. Never negative: whole numbers stay whole.
 fn decimals_of_error(error: f64) -> usize {
     if !(error.is_finite() && error > 0.0) {
         return 0;
@@ -19,8 +19,8 @@ fn decimals_of_error(error: f64) -> usize {
     (digits - 1 - exponent).clamp(0, 9) as usize
 }
 
-/// A value and its errors, all rounded to the same decimals: those that the largest error deserves, more where a smaller one would
-/// vanish, `fallback` without an error.
+/// A value and its errors, all rounded to the same decimals: those that the largest error deserves, more where a
+/// smaller one would vanish, `fallback` without an error.
 pub(crate) fn rounded(value: f64, errors: &[f64], fallback: usize) -> (String, Vec<String>) {
     let positive = || errors.iter().copied().filter(|e| *e > 0.0);
     let decimals = match positive().reduce(f64::max) {
@@ -36,7 +36,8 @@ pub(crate) fn rounded(value: f64, errors: &[f64], fallback: usize) -> (String, V
     )
 }
 
-/// Decimals of a value that has no error at all: a rejection of a hundred or more is whole, a small one keeps a decimal.
+/// Decimals of a value that has no error at all: a rejection of a hundred or more is whole, a small one keeps a
+/// decimal.
 pub(crate) fn decimals_of_rejection(value: f64) -> usize {
     if value.abs() >= 100.0 { 0 } else { 1 }
 }

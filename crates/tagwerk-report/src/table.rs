@@ -1,7 +1,7 @@
 //! The landscape table: one model, four renderings.
 //!
-//! Every measured row is followed by the published one, so that the eye compares down a column. Rejections carry two errors, in this
-//! order everywhere: the spread over trainings (or ensembles), then the test-sample error.
+//! Every measured row is followed by the published one, so that the eye compares down a column. Rejections carry two
+//! errors, in this order everywhere: the spread over trainings (or ensembles), then the test-sample error.
 
 mod csv;
 mod footnote;
@@ -9,12 +9,13 @@ mod latex;
 mod markdown;
 mod text;
 
-pub(crate) use csv::{csv_line, csv_number};
+pub(crate) use csv::{csv_line, csv_number, csv_optional};
 pub use csv::{table_csv, trainings_csv};
 pub use footnote::footnotes;
 pub use latex::table_latex;
 pub use markdown::table_markdown;
 pub use text::table_text;
+pub(crate) use text::{aligned, wrap};
 
 use tagwerk_stats::{LandscapeResult, Published, PublishedValue, RejectionColumn, TaggerResult};
 
@@ -130,7 +131,7 @@ pub(crate) fn rejection(column: &RejectionColumn) -> Cell {
     }
 }
 
-fn number(value: f64, spread: Option<f64>, test_error: Option<f64>, fallback: usize) -> Cell {
+pub(crate) fn number(value: f64, spread: Option<f64>, test_error: Option<f64>, fallback: usize) -> Cell {
     let given: Vec<f64> = spread.into_iter().chain(test_error).collect();
     let (value, mut errors) = rounded(value, &given, fallback);
     let test_error = test_error.and_then(|_| errors.pop());

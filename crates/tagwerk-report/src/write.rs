@@ -5,10 +5,33 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{ReportError, Result};
-use crate::figure::{Figure, rejection_overview, roc_figure, score_figure, training_figure};
+use crate::figure::{Figure, pareto_figure, rejection_overview, roc_figure, score_figure, training_figure};
 use crate::html;
 use crate::input::ReportInput;
 use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
+
+/// Names of all figures.
+const STEMS: [&str; 8] = [
+    "roc",
+    "rejection",
+    "pareto",
+    "scores",
+    "training",
+    "predictions",
+    "residuals",
+    "resolution",
+];
+
+/// One table in all its forms.
+pub(crate) struct Tables {
+    pub(crate) json: String,
+    pub(crate) text: String,
+    pub(crate) markdown: String,
+    pub(crate) latex: String,
+    pub(crate) csv: String,
+    /// Every training, as CSV.
+    pub(crate) trainings: String,
+}
 
 /// A report in memory: its page and its files.
 #[derive(Debug, Clone)]
@@ -30,53 +53,59 @@ impl Report {
         let figures: Vec<Figure> = [
             roc_figure(&input.curves)?,
             rejection_overview(landscape)?,
+            pareto_figure(landscape)?,
             score_figure(&input.curves)?,
             training_figure(&input.histories)?,
         ]
         .into_iter()
         .flatten()
         .collect();
-        let html = html::page(input, &figures);
-        let text = table_text(landscape);
+        let tables = Tables {
+            json: serde_json::to_string_pretty(landscape)?,
+            text: table_text(landscape),
+            markdown: table_markdown(landscape),
+            latex: table_latex(landscape),
+            csv: table_csv(landscape),
+            trainings: trainings_csv(landscape),
+        };
+        Ok(Self::assembled(html::page(input, &figures), figures, tables))
+    }
+
+    /// The files of a page with its figures and tables.
+    pub(crate) fn assembled(html: String, figures: Vec<Figure>, tables: Tables) -> Self {
         let mut files: Vec<(PathBuf, String)> = vec![
-            (
-                "landscape.json".into(),
-                format!("{}\n", serde_json::to_string_pretty(landscape)?),
-            ),
-            ("table.txt".into(), text.clone()),
-            ("table.md".into(), table_markdown(landscape)),
-            ("table.tex".into(), table_latex(landscape)),
-            ("table.csv".into(), table_csv(landscape)),
-            ("trainings.csv".into(), trainings_csv(landscape)),
+            ("landscape.json".into(), format!("{}\n", tables.json)),
+            ("table.txt".into(), tables.text.clone()),
+            ("table.md".into(), tables.markdown),
+            ("table.tex".into(), tables.latex),
+            ("table.csv".into(), tables.csv),
+            ("trainings.csv".into(), tables.trainings),
         ];
-        for figure in &figures {
-            let stem = PathBuf::from("figures").join(crate::escape::file_stem(&figure.name));
-            files.push((stem.with_extension("svg"), figure.svg.clone()));
-            files.push((stem.with_extension("csv"), figure.csv.clone()));
-        }
+        files.extend(figures.iter().flat_map(Figure::files));
         files.push(("report.html".into(), html.clone()));
-        Ok(Self {
+        Self {
             html,
-            text,
+            text: tables.text,
             figures,
             files,
-        })
+        }
     }
 
     /// Writes all files under `folder`, which is made when it is not there.
     ///
-    /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes last, so that
-    /// its presence says that the rest is there. Figures of an earlier report that this one does not have are removed.
+    /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes
+    /// last, so that its presence says that the rest is there. Figures of an earlier report that this one does not have
+    /// are removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let figures = folder.join("figures");
-        fs::create_dir_all(&figures).map_err(|source| ReportError::Write {
-            path: figures.clone(),
+        let place = folder.join("figures");
+        fs::create_dir_all(&place).map_err(|source| ReportError::Write {
+            path: place.clone(),
             source,
         })?;
-        for stem in ["roc", "rejection", "scores", "training"] {
+        for stem in STEMS {
             if !self.figures.iter().any(|f| f.name == stem) {
                 for extension in ["svg", "csv"] {
-                    let path = figures.join(stem).with_extension(extension);
+                    let path = place.join(stem).with_extension(extension);
                     match fs::remove_file(&path) {
                         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                             return Err(ReportError::Write { path, source });

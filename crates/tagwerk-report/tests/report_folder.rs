@@ -29,7 +29,7 @@ fn self_contained(name: &str, text: &str) {
 #[test]
 fn page_and_figures_are_well_formed_and_self_contained() {
     let report = Report::new(&fixture::input()).unwrap();
-    assert_eq!(report.figures.len(), 4);
+    assert_eq!(report.figures.len(), 5);
     for figure in &report.figures {
         well_formed(&figure.name, &figure.svg);
         self_contained(&figure.name, &figure.svg);
@@ -52,7 +52,9 @@ fn the_page_has_its_sections_and_everything_is_escaped() {
     for id in [
         "table",
         "roc",
+        "advice",
         "rejection",
+        "pareto",
         "scores",
         "training",
         "trainings",
@@ -99,7 +101,7 @@ fn the_folder_has_every_file_and_nothing_else() {
             "trainings.csv"
         ]
     );
-    assert_eq!(list(&target.join("figures")).len(), 8);
+    assert_eq!(list(&target.join("figures")).len(), 10);
     let json = std::fs::read_to_string(target.join("landscape.json")).unwrap();
     let back: LandscapeResult = serde_json::from_str(&json).unwrap();
     assert_eq!(back.taggers.len(), input.landscape.taggers.len());
@@ -143,6 +145,7 @@ fn empty_and_tiny_inputs_make_a_page() {
     let truth = Truth::new(&[1, 0]).unwrap();
     let options = LandscapeOptions {
         dataset: "two jets".to_owned(),
+        counted: "jets",
         published_test_set: true,
         bootstrap: None,
     };
@@ -156,6 +159,8 @@ fn empty_and_tiny_inputs_make_a_page() {
             scores: &scores[..],
             epochs: 0,
             seconds: 0.0,
+            threads: None,
+            scoring: None,
         }],
     };
     for taggers in [Vec::new(), vec![tiny]] {

@@ -2,8 +2,8 @@
 //!
 //!     cargo bench -p tagwerk-stats --bench statistics -- [--threads 2]
 //!
-//! Scores are made up (a logistic of shifted noise, one part common to all trainings of a tagger), because the time does
-//! not depend on what they mean. The processor's sort does not know them either: they come in random order.
+//! Scores are made up (a logistic of shifted noise, one part common to all trainings of a tagger), because the time
+//! does not depend on what they mean. The processor's sort does not know them either: they come in random order.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;

@@ -4,8 +4,8 @@ use crate::truth::Truth;
 
 /// (Weighted) share of jets on the right side of the cut 0.5.
 ///
-/// Rounding a score half to even sends 0.5 to 0, so a jet is called signal when its score is above 0.5. This holds for scores in
-/// [0, 1]; whether they are is told by [`Evaluation::notes`](crate::Evaluation::notes).
+/// Rounding a score half to even sends 0.5 to 0, so a jet is called signal when its score is above 0.5. This holds for
+/// scores in [0, 1]; whether they are is told by [`Evaluation::notes`](crate::Evaluation::notes).
 pub(crate) fn accuracy(signal: &[f64], background: &[f64], truth: &Truth) -> f64 {
     match truth.class_weights() {
         None => {

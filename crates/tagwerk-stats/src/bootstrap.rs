@@ -1,9 +1,9 @@
 //! Bootstrap errors, and the paired bootstrap between taggers scored on the same jets.
 //!
-//! Each replica draws as many signal jets from the signal and as many background jets from the background as there are, with
-//! replacement (the classes' sizes were fixed when the sample was made, so they do not fluctuate). All taggers are evaluated on
-//! the same replica: what a jet sample does to all of them alike cancels in their difference, which at a rejection of 1000 is
-//! most of the test-sample error.
+//! Each replica draws as many signal jets from the signal and as many background jets from the background as there are,
+//! with replacement (the classes' sizes were fixed when the sample was made, so they do not fluctuate). All taggers are
+//! evaluated on the same replica: what a jet sample does to all of them alike cancels in their difference, which at a
+//! rejection of 1000 is most of the test-sample error.
 //!
 //! What it costs: the sample is sorted once a tagger; a replica is N random counts and one walk, O(N).
 //! Replica r of seed s draws from the ChaCha stream (s, "bootstrap", r): the same bits on any number of threads.
@@ -205,6 +205,13 @@ impl Replicas {
                 .map(|(i, key)| (key, pair(&|r, t| r.rejection(t, i))))
                 .collect(),
         }
+    }
+
+    /// Standard deviation over the replicas of the difference of two taggers' background efficiencies at a working
+    /// point. It is defined where no background passes, too.
+    pub(crate) fn efficiency_difference_error(&self, a: usize, b: usize, point: usize) -> Option<f64> {
+        let difference = |r: &Numbers| r.0[a].1[point] - r.0[b].1[point];
+        self.estimate(difference).error
     }
 
     fn estimate(&self, quantity: impl Fn(&Numbers) -> f64) -> BootstrapEstimate {

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// A rejection with both its errors.
 ///
-/// `spread` is the population standard deviation over trainings (single) or over ensembles (mean, median): what another training
-/// would give. `test_error` comes from the number of background jets in the test sample: what other jets would give. They are
-/// independent, and neither contains the other.
+/// `spread` is the population standard deviation over trainings (single) or over ensembles (mean, median): what another
+/// training would give. `test_error` comes from the number of background jets in the test sample: what other jets would
+/// give. They are independent, and neither contains the other.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RejectionColumn {
     /// Rejection 1/eps_B.
@@ -21,7 +21,8 @@ pub struct RejectionColumn {
     /// Why the value or its spread is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Indices of the trainings behind the number: those kept by the outlier rule, or the members of the reported ensemble.
+    /// Indices of the trainings behind the number: those kept by the outlier rule, or the members of the reported
+    /// ensemble.
     #[serde(default)]
     pub trainings: Vec<usize>,
     /// AUC of the reported ensemble (ensembles only).

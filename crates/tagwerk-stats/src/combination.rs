@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 /// How ensembles are formed from the trainings of one tagger.
 ///
-/// The landscape used all C(9,6) = 84 subsets of six out of nine trainings. Generally: six members when there are more than
-/// six trainings, otherwise two thirds of them, rounded up (4 of 6 and of 5, 3 of 4, 2 of 3, both of 2); one training makes
-/// no ensemble. More than [`EnsembleRule::LIMIT`] subsets (12 trainings or more) are thinned to that many, evenly spaced in
-/// lexicographic order.
+/// The landscape used all C(9,6) = 84 subsets of six out of nine trainings. Generally: six members when there are more
+/// than six trainings, otherwise two thirds of them, rounded up (4 of 6 and of 5, 3 of 4, 2 of 3, both of 2); one
+/// training makes no ensemble. More than [`EnsembleRule::LIMIT`] subsets (12 trainings or more) are thinned to that
+/// many, evenly spaced in lexicographic order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnsembleRule {
     /// Trainings there are.

@@ -1,12 +1,12 @@
 //! Error of an AUC, and of the difference of two AUCs on the same jets.
 //!
-//! DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837: each signal jet contributes the share of background below it, each
-//! background jet the share of signal above it (ties one half); the variance of the AUC is the variance of these placements
-//! over their counts. All placements come out of one walk along the sorted scores, O(N log N) as in Sun and Xu, IEEE Signal
-//! Processing Letters 21 (2014) 1389, not out of the N^2 pairs.
+//! DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988) 837: each signal jet contributes the share of background below
+//! it, each background jet the share of signal above it (ties one half); the variance of the AUC is the variance of
+//! these placements over their counts. All placements come out of one walk along the sorted scores, O(N log N) as in
+//! Sun and Xu, IEEE Signal Processing Letters 21 (2014) 1389, not out of the N^2 pairs.
 //!
-//! With weights the sums become weighted sums and the denominator m(m-1) becomes (sum w)^2 - sum w^2, which is m(m-1) at equal
-//! weights.
+//! With weights the sums become weighted sums and the denominator m(m-1) becomes (sum w)^2 - sum w^2, which is m(m-1)
+//! at equal weights.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,13 @@
 //! Ensembles of trainings: the "mean" and "median" columns of the landscape table.
 //!
-//! For every subset of [`EnsembleRule`] the scores of its members are combined jet by jet (mean, median); the ensembles are
-//! sorted by their rejection at signal efficiency 0.3 and the one at half the list is reported, with the population standard
-//! deviation over all ensembles as error.
+//! For every subset of [`EnsembleRule`] the scores of its members are combined jet by jet (mean, median); the ensembles
+//! are sorted by their rejection at signal efficiency 0.3 and the one at half the list is reported, with the population
+//! standard deviation over all ensembles as error.
 //!
-//! What it costs: 84 subsets of 404,000 jets are 2 x 34 million combined scores. Medians come from a sorting network over whole
-//! columns, which the compiler turns into vector instructions, and the rejection from a selection, not a sort. Subsets run in
-//! parallel; each is computed by one thread in one order, so the result does not depend on their number.
+//! What it costs: 84 subsets of 404,000 jets are 2 x 34 million combined scores. Medians come from a sorting network
+//! over whole columns, which the compiler turns into vector instructions, and the rejection from a selection, not a
+//! sort. Subsets run in parallel; each is computed by one thread in one order, so the result does not depend on their
+//! number.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -86,6 +86,9 @@ pub enum StatsError {
         /// The number asked for.
         bins: usize,
     },
+    /// A sample without events.
+    #[error("the test sample has no events: at least one is needed")]
+    NoEvents,
     /// Two taggers of one name in one table.
     #[error("the tagger {name:?} is in the table already")]
     DuplicateTagger {

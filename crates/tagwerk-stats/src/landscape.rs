@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::advice::Advice;
 use crate::bootstrap::{BootstrapOptions, PairedDifference, Replicas};
 use crate::column::RejectionColumn;
 use crate::combination::EnsembleRule;
@@ -12,6 +13,7 @@ use crate::evaluation::{Evaluation, evaluate_named, median_by_auc};
 use crate::published::Published;
 use crate::rejection::limit_of_none;
 use crate::score::{Score, widen};
+use crate::scoring_time::ScoringTime;
 use crate::spread::{TrainingSpread, mean_and_deviation, training_spread};
 use crate::truth::Truth;
 use crate::working_point::WorkingPoints;
@@ -25,8 +27,12 @@ pub struct TrainingInput<'a, S> {
     pub scores: &'a [S],
     /// Epochs trained (0 for taggers that are fitted in one go).
     pub epochs: usize,
-    /// Wall-clock time of the training in seconds.
+    /// Wall-clock time of the training in seconds; 0 for weights from elsewhere.
     pub seconds: f64,
+    /// Threads that it had, where known.
+    pub threads: Option<usize>,
+    /// How long scoring the test sample took, where measured.
+    pub scoring: Option<ScoringTime>,
 }
 
 /// One tagger with its trainings.
@@ -71,6 +77,12 @@ pub struct TrainingResult {
     pub epochs: usize,
     /// Wall-clock time in seconds.
     pub seconds: f64,
+    /// Threads that it had, where known.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// How long scoring the test sample took, where measured.
+    #[serde(default)]
+    pub scoring: Option<ScoringTime>,
     /// What a reader should know, absent rejections included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -143,6 +155,9 @@ pub struct TaggerResult {
 pub struct LandscapeResult {
     /// Name of the data set.
     pub dataset: String,
+    /// What its rows are called: `jets`, or `events`. In JSON only where they are no jets.
+    #[serde(default = "jets", skip_serializing_if = "are_jets")]
+    pub counted: String,
     /// Rows of the test sample.
     pub test_rows: usize,
     /// Signal jets among them.
@@ -163,6 +178,17 @@ pub struct LandscapeResult {
     pub bootstrap_seed: u64,
     /// The taggers, in the order added.
     pub taggers: Vec<TaggerResult>,
+    /// Which of them to take.
+    #[serde(default)]
+    pub advice: Advice,
+}
+
+fn jets() -> String {
+    "jets".to_owned()
+}
+
+fn are_jets(counted: &str) -> bool {
+    counted == "jets"
 }
 
 /// Facts about the table that no score tells.
@@ -170,6 +196,8 @@ pub struct LandscapeResult {
 pub struct LandscapeOptions {
     /// Name of the data set.
     pub dataset: String,
+    /// What its rows are called: `jets`, or `events`.
+    pub counted: &'static str,
     /// Whether the test sample is the one of the published numbers.
     pub published_test_set: bool,
     /// Paired bootstrap of the rejection differences; `None` leaves them out.
@@ -272,7 +300,8 @@ impl<'t> Landscape<'t> {
         trainings: &[TrainingResult],
         rejection: fn(&TrainingResult) -> (Option<f64>, Option<f64>),
     ) -> RejectionColumn {
-        // The error goes as R^(3/2); a training of finite rejection tells the factor, which is 1/sqrt(N_B) without weights.
+        // The error goes as R^(3/2); a training of finite rejection tells the factor, which is 1/sqrt(N_B) without
+        // weights.
         let factor = spread.kept.iter().find_map(|&i| {
             let (value, error) = rejection(&trainings[i]);
             Some(error? / value?.powf(1.5))
@@ -305,8 +334,8 @@ impl<'t> Landscape<'t> {
         }
     }
 
-    /// Compares every tagger with the best (largest single rejection, an undetermined one being larger than any other; then largest
-    /// AUC) and closes the table.
+    /// Compares every tagger with the best (largest single rejection, an undetermined one being larger than any other;
+    /// then largest AUC) and closes the table.
     pub fn finish(mut self) -> Result<LandscapeResult> {
         let rank = TaggerResult::rank;
         let best = (0..self.taggers.len()).reduce(|best, i| {
@@ -317,12 +346,12 @@ impl<'t> Landscape<'t> {
                 best
             }
         });
+        let points = WorkingPoints::new(&[0.3])?;
+        let replicas = match self.options.bootstrap.filter(|_| self.taggers.len() > 1) {
+            Some(options) => Some(Replicas::draw(&self.representatives, self.truth, &points, options)?),
+            None => None,
+        };
         if let Some(best) = best.filter(|_| self.taggers.len() > 1) {
-            let points = WorkingPoints::new(&[0.3])?;
-            let replicas = match self.options.bootstrap {
-                Some(options) => Some(Replicas::draw(&self.representatives, self.truth, &points, options)?),
-                None => None,
-            };
             let name = self.taggers[best].name.clone();
             for i in (0..self.taggers.len()).filter(|&i| i != best) {
                 self.taggers[i].comparison = Some(Comparison {
@@ -332,8 +361,13 @@ impl<'t> Landscape<'t> {
                 });
             }
         }
+        let advice = Advice::new(&self.taggers, |i, j| {
+            replicas.as_ref().and_then(|r| r.efficiency_difference_error(i, j, 0))
+        });
         Ok(LandscapeResult {
+            advice,
             dataset: self.options.dataset,
+            counted: self.options.counted.to_owned(),
             test_rows: self.truth.rows(),
             n_signal: self.truth.n_signal(),
             n_background: self.truth.n_background(),
@@ -413,6 +447,8 @@ impl TrainingResult {
             rejection_50_error,
             epochs: input.epochs,
             seconds: input.seconds,
+            threads: input.threads,
+            scoring: input.scoring,
             notes,
         }
     }

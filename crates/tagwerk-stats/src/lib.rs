@@ -2,10 +2,11 @@
 //!
 //! # What
 //!
-//! A [`Truth`] holds the labels (and optionally weights) of a test sample. Scores on it become an [`Evaluation`] (one training),
-//! a [`RepeatedEvaluation`] (several trainings of one tagger) or a [`LandscapeResult`] (many taggers): area under the ROC curve,
-//! accuracy at the cut 0.5 and background rejection R = 1/eps_B at fixed signal efficiency, with the definitions of the top-tagging
-//! landscape (arXiv:1902.09914), so that a number from here can stand beside a published one.
+//! A [`Truth`] holds the labels (and optionally weights) of a test sample. Scores on it become an [`Evaluation`] (one
+//! training), a [`RepeatedEvaluation`] (several trainings of one tagger) or a [`LandscapeResult`] (many taggers): area
+//! under the ROC curve, accuracy at the cut 0.5 and background rejection R = 1/eps_B at fixed signal efficiency, with
+//! the definitions of the top-tagging landscape (arXiv:1902.09914), so that a number from here can stand beside a
+//! published one.
 //!
 //! ```
 //! use tagwerk_stats::{evaluate, Truth, WorkingPoints};
@@ -17,19 +18,24 @@
 //! # Ok::<(), tagwerk_stats::StatsError>(())
 //! ```
 //!
+//! Predictions of a real number become a [`RegressionEvaluation`] or a [`RegressionTable`]: mean squared error, bias,
+//! resolution.
+//!
 //! # Why so
 //!
-//! **Two errors, never one.** The spread over trainings says what another training would give; the test-sample error says what other
-//! jets would give. Published tables mostly give the first, which at R = 1000 on 202,000 background jets is a few per cent of R
-//! while the second is 7 %. Both are in every rejection ([`RejectionColumn`]). Between two taggers on the same jets most of
-//! the second cancels: [`paired_bootstrap`] and [`delong_pair`] give the error of the difference.
+//! **Two errors, never one.** The spread over trainings says what another training would give; the test-sample error
+//! says what other jets would give. Published tables mostly give the first, which at R = 1000 on 202,000 background
+//! jets is a few per cent of R while the second is 7 %. Both are in every rejection ([`RejectionColumn`]). Between two
+//! taggers on the same jets most of the second cancels: [`paired_bootstrap`] and [`delong_pair`] give the error of the
+//! difference.
 //!
-//! **Every distinct score is a threshold.** Single-precision outputs saturate at exactly 0 and 1, and a curve that orders tied jets
-//! by their row would depend on the file's order. Tied jets move together; the AUC counts them one half.
+//! **Every distinct score is a threshold.** Single-precision outputs saturate at exactly 0 and 1, and a curve that
+//! orders tied jets by their row would depend on the file's order. Tied jets move together; the AUC counts them one
+//! half.
 //!
-//! **No infinity is printed.** When no background jet passes, the rejection is absent, with the 95 % lower limit that the sample
-//! does give and a reason in words ([`Rejection`]). The same holds for a spread of one training. JSON made from the results
-//! contains no value that JSON lacks.
+//! **No infinity is printed.** When no background jet passes, the rejection is absent, with the 95 % lower limit that
+//! the sample does give and a reason in words ([`Rejection`]). The same holds for a spread of one training. JSON made
+//! from the results contains no value that JSON lacks.
 //!
 //! # What it costs
 //!
@@ -40,6 +46,7 @@
 #![forbid(unsafe_code)]
 
 mod accuracy;
+mod advice;
 mod bootstrap;
 mod column;
 mod combination;
@@ -48,19 +55,24 @@ mod ensemble;
 mod error;
 mod evaluation;
 mod landscape;
+mod pareto;
 mod precision_recall;
 mod published;
 mod ranked;
+mod regression;
+mod regression_table;
 mod rejection;
 mod roc;
 mod scan;
 mod score;
+mod scoring_time;
 mod significance;
 mod spread;
 mod stream;
 mod truth;
 mod working_point;
 
+pub use advice::{Advice, Bargain, Cost, NEARLY};
 pub use bootstrap::{
     BootstrapErrors, BootstrapEstimate, BootstrapOptions, PairedBootstrap, PairedDifference, bootstrap,
     paired_bootstrap,
@@ -74,11 +86,21 @@ pub use evaluation::{Evaluation, RepeatedEvaluation, evaluate, evaluate_repeated
 pub use landscape::{
     Comparison, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TaggerResult, TrainingInput, TrainingResult,
 };
+pub use pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
 pub use precision_recall::PrecisionRecall;
 pub use published::{Published, PublishedValue};
+pub use regression::{
+    RegressionBin, RegressionEvaluation, ResolutionDifference, evaluate_regression, regression_bins,
+    resolution_difference,
+};
+pub use regression_table::{
+    RegressionColumn, RegressionComparison, RegressionLandscape, RegressionRow, RegressionTable, RegressionTraining,
+    RegressionTrainingResult,
+};
 pub use rejection::{Rejection, limit_of_none, rejection_test_error};
 pub use roc::{Roc, RocCurve};
 pub use score::Score;
+pub use scoring_time::ScoringTime;
 pub use significance::{Cut, CutOptions, CutScan, Significance, Yields};
 pub use spread::{MINIMUM_FOR_CUT, TrainingSpread, training_spread};
 pub use truth::Truth;

@@ -1,8 +1,8 @@
 //! Scores of a test sample, sorted within each class.
 //!
-//! Sorting the classes apart and merging them on the walk needs no payload beside the key, which makes a full curve of 404,000
-//! jets a matter of milliseconds; where only the background at a working point is asked for, not even a sort is needed
-//! ([`background_at_point`]).
+//! Sorting the classes apart and merging them on the walk needs no payload beside the key, which makes a full curve of
+//! 404,000 jets a matter of milliseconds; where only the background at a working point is asked for, not even a sort is
+//! needed ([`background_at_point`]).
 
 use crate::scan::{At, Scan, interpolate};
 use crate::score::{descending_key, score_of_key};
@@ -120,9 +120,9 @@ impl Ranked {
 
 /// Background efficiency at one working point of an unweighted sample, by selection instead of sorting: O(N).
 ///
-/// The curve passes the working point between the score t of the (c+1)-th best signal jet, c being the largest count with
-/// c / n not above the point, and the next higher threshold; both ends are plain counts. The result has the bits of the
-/// full walk's. `keys` is scratch space.
+/// The curve passes the working point between the score t of the (c+1)-th best signal jet, c being the largest count
+/// with c / n not above the point, and the next higher threshold; both ends are plain counts. The result has the bits
+/// of the full walk's. `keys` is scratch space.
 pub(crate) fn background_at_point(signal: &[f64], background: &[f64], point: f64, keys: &mut Vec<u64>) -> f64 {
     let n = signal.len() as f64;
     let mut count = ((point * n) as usize).min(signal.len());

@@ -7,12 +7,12 @@ use crate::truth::Truth;
 
 /// Background rejection at one working point.
 ///
-/// `value` is R = 1/eps_B. `test_error` is the standard deviation expected from the number of background jets in the test sample,
-/// R sqrt(R/N_B) (Bernoulli in the limit of small eps_B; at R = 1000 and N_B = 201,914 it is 70). It is common to all taggers
-/// scored on the same jets and does not shrink with more trainings.
+/// `value` is R = 1/eps_B. `test_error` is the standard deviation expected from the number of background jets in the
+/// test sample, R sqrt(R/N_B) (Bernoulli in the limit of small eps_B; at R = 1000 and N_B = 201,914 it is 70). It is
+/// common to all taggers scored on the same jets and does not shrink with more trainings.
 ///
-/// A sample in which no background jet passes does not determine R. Then `value` and `test_error` are absent, `lower_limit`
-/// is the 95 % limit that the sample does give, and `reason` says so.
+/// A sample in which no background jet passes does not determine R. Then `value` and `test_error` are absent,
+/// `lower_limit` is the 95 % limit that the sample does give, and `reason` says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rejection {
     /// 1/eps_B, absent when no background jet passes.
@@ -57,7 +57,8 @@ impl Rejection {
     }
 }
 
-/// The 95 % Clopper-Pearson lower limit on the rejection when 0 of `n` background jets pass: 1 / (1 - 0.05^(1/n)), about n/3.
+/// The 95 % Clopper-Pearson lower limit on the rejection when 0 of `n` background jets pass: 1 / (1 - 0.05^(1/n)),
+/// about n/3.
 pub fn limit_of_none(n: f64) -> f64 {
     // -expm1 keeps the digits that 1 - 0.05^(1/n) would lose.
     -1.0 / (0.05_f64.ln() / n).exp_m1()

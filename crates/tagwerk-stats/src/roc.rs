@@ -11,8 +11,8 @@ use crate::truth::Truth;
 
 /// Signal efficiency against background efficiency at every distinct score; no point is dropped.
 ///
-/// Points run from the strictest threshold (infinity: nothing passes) to the loosest (everything passes). Jets of equal score
-/// move together, so a tie is a slanted line, not a staircase whose shape depends on the order of the rows.
+/// Points run from the strictest threshold (infinity: nothing passes) to the loosest (everything passes). Jets of equal
+/// score move together, so a tie is a slanted line, not a staircase whose shape depends on the order of the rows.
 #[derive(Debug, Clone)]
 pub struct Roc {
     thresholds: Vec<f64>,
@@ -49,7 +49,8 @@ impl Roc {
         Ok(roc)
     }
 
-    /// Scores at which the points were taken, descending; the first is infinity. A jet passes when its score is at or above.
+    /// Scores at which the points were taken, descending; the first is infinity. A jet passes when its score is at or
+    /// above.
     pub fn thresholds(&self) -> &[f64] {
         &self.thresholds
     }
@@ -71,8 +72,8 @@ impl Roc {
 
     /// Background efficiency at a signal efficiency in [0, 1], linearly interpolated.
     ///
-    /// Where several points share the signal efficiency asked for, the one with the largest background counts, as in numpy's
-    /// `interp`.
+    /// Where several points share the signal efficiency asked for, the one with the largest background counts, as in
+    /// numpy's `interp`.
     pub fn background_efficiency_at(&self, signal_efficiency: f64) -> f64 {
         self.at(signal_efficiency).background_efficiency
     }
@@ -116,7 +117,8 @@ impl Roc {
     }
 }
 
-/// A drawn ROC curve: few points that reproduce the full curve on a plot of 1/eps_B (logarithmic) against eps_S (linear).
+/// A drawn ROC curve: few points that reproduce the full curve on a plot of 1/eps_B (logarithmic) against eps_S
+/// (linear).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RocCurve {
     /// Signal efficiency, ascending from 0 to 1.
@@ -126,9 +128,9 @@ pub struct RocCurve {
 }
 
 impl RocCurve {
-    /// Keeps the points that a straight line between their neighbors would miss by more than a tolerance (Douglas and Peucker,
-    /// 1973), in the coordinates of the plot: eps_S from 0 to 1 and six decades of eps_B. The tolerance starts below what a
-    /// print resolves (1/4000 of the plot) and doubles until the curve fits into `points`.
+    /// Keeps the points that a straight line between their neighbors would miss by more than a tolerance (Douglas and
+    /// Peucker, 1973), in the coordinates of the plot: eps_S from 0 to 1 and six decades of eps_B. The tolerance starts
+    /// below what a print resolves (1/4000 of the plot) and doubles until the curve fits into `points`.
     fn thinned(x: &[f64], y: &[f64], floor: f64, points: usize) -> Self {
         let plotted: Vec<f64> = y.iter().map(|v| v.max(floor).log10() / 6.0).collect();
         let mut tolerance = 1.0 / 4000.0;
@@ -155,8 +157,8 @@ impl RocCurve {
     }
 }
 
-/// Indices of the points kept by Douglas-Peucker, ascending; the first and last always are. An explicit stack, because a curve
-/// of a million points would overflow the call stack in the worst case.
+/// Indices of the points kept by Douglas-Peucker, ascending; the first and last always are. An explicit stack, because
+/// a curve of a million points would overflow the call stack in the worst case.
 fn simplify(x: &[f64], y: &[f64], tolerance: f64) -> Vec<usize> {
     let mut keep = vec![false; x.len()];
     if let Some(last) = keep.last_mut() {

@@ -1,7 +1,7 @@
 //! One pass over an ROC curve: area, and background efficiency at working points.
 
-/// State of a walk along the curve, from the highest threshold down. Every place that needs an area or a background efficiency
-/// (full curve, ensemble, bootstrap replica) feeds this one accumulator, so that they agree to the last bit.
+/// State of a walk along the curve, from the highest threshold down. Every place that needs an area or a background
+/// efficiency (full curve, ensemble, bootstrap replica) feeds this one accumulator, so that they agree to the last bit.
 pub(crate) struct Scan<'p> {
     total_signal: f64,
     total_background: f64,

@@ -1,8 +1,8 @@
 //! Scores as sortable keys.
 //!
-//! Curves are walked from the highest score to the lowest. A score is turned into an integer whose ascending order is that
-//! order, because integers sort two to three times faster than floats compared with `partial_cmp`, and equal scores (ties,
-//! frequent where single-precision outputs saturate at 0 or 1) become equal integers.
+//! Curves are walked from the highest score to the lowest. A score is turned into an integer whose ascending order is
+//! that order, because integers sort two to three times faster than floats compared with `partial_cmp`, and equal
+//! scores (ties, frequent where single-precision outputs saturate at 0 or 1) become equal integers.
 
 use crate::error::{Result, StatsError};
 

@@ -1,11 +1,12 @@
 //! The landscape's rule for the spread over trainings.
 //!
-//! From the analysis notebook of arXiv:1902.09914: take the values between the 16.67 % and 83.33 % percentiles, let m and s be
-//! their mean and population standard deviation, keep every training within m +- 3 s, quote the median of the kept and their
-//! population standard deviation. It removes failed trainings (an inverted output, a stuck minimum), and with a Gaussian spread
-//! also a good run now and then: the central two thirds are narrower than the whole.
+//! From the analysis notebook of arXiv:1902.09914: take the values between the 16.67 % and 83.33 % percentiles, let m
+//! and s be their mean and population standard deviation, keep every training within m +- 3 s, quote the median of the
+//! kept and their population standard deviation. It removes failed trainings (an inverted output, a stuck minimum), and
+//! with a Gaussian spread also a good run now and then: the central two thirds are narrower than the whole.
 
-/// Below this number of trainings nothing is cut: the central two thirds of 4 values are 2 values, whose spread says nothing.
+/// Below this number of trainings nothing is cut: the central two thirds of 4 values are 2 values, whose spread says
+/// nothing.
 pub const MINIMUM_FOR_CUT: usize = 5;
 
 /// What the rule makes of the trainings of one tagger.
@@ -23,8 +24,8 @@ pub struct TrainingSpread {
     pub reason: Option<String>,
 }
 
-/// Applies the rule. An infinite value (a rejection that the sample does not determine) counts as larger than any other and is
-/// cut as an outlier where the rule allows it; where it does not, there is no median.
+/// Applies the rule. An infinite value (a rejection that the sample does not determine) counts as larger than any other
+/// and is cut as an outlier where the rule allows it; where it does not, there is no median.
 pub fn training_spread(values: &[f64]) -> TrainingSpread {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -4,8 +4,9 @@ use crate::error::{Result, StatsError};
 
 /// Signal efficiencies in (0, 1], ascending, each once. The default is 0.3 and 0.5.
 ///
-/// The landscape's analysis interpolates on the grid `linspace(0.05, 1, 476)` and reads the grid indices 125, 175 and 225.
-/// In double precision these grid points are 0.3, 0.4 and 0.5 to the last bit, so interpolating at the working point itself is
+/// The landscape's analysis interpolates on the grid `linspace(0.05, 1, 476)` and reads the grid indices 125, 175 and
+/// 225. In double precision these grid points are 0.3, 0.4 and 0.5 to the last bit, so interpolating at the working
+///      point itself is
 /// the same computation, and any other working point is treated alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkingPoints(Vec<f64>);

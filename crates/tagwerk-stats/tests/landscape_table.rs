@@ -17,6 +17,7 @@ const PUBLISHED: Published = Published {
 fn options(bootstrap: bool) -> LandscapeOptions {
     LandscapeOptions {
         dataset: "toy".to_owned(),
+        counted: "jets",
         published_test_set: false,
         bootstrap: bootstrap.then_some(BootstrapOptions { replicas: 20, seed: 7 }),
     }
@@ -51,6 +52,8 @@ fn input<'a>(name: &str, runs: &'a [Vec<f32>]) -> TaggerInput<'a, f32> {
                 scores,
                 epochs: 3,
                 seconds: 1.5,
+                threads: Some(1),
+                scoring: None,
             })
             .collect(),
     }

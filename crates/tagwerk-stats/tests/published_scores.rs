@@ -1,7 +1,8 @@
 //! The original outputs of two taggers on the published test set (404,000 jets) give the published numbers.
 //!
-//! Expected values: analysis notebook of arXiv:1902.09914 (public TopTagComparison repository), rows of the median-AUC run, and a
-//! recomputation with numpy. The files are optional development data; the tests say so and pass when they are absent.
+//! Expected values: analysis notebook of arXiv:1902.09914 (public TopTagComparison repository), rows of the median-AUC
+//! run, and a recomputation with numpy. The files are optional development data; the tests say so and pass when they
+//! are absent.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // The test settings of clippy.toml do not reach the free functions of a test file.
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Agreement with numpy and scipy on a small sample with ties, with and without weights.
 //!
-//! `reference/small.json` was made by `tests/reference/stats_reference.py` at the root of the repository, which counts pairs
-//! and thresholds one by one.
+//! `reference/small.json` was made by `tests/reference/stats_reference.py` at the root of the repository, which counts
+//! pairs and thresholds one by one.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // The test settings of clippy.toml do not reach the free functions of a test file.
 
 use serde_json::Value;

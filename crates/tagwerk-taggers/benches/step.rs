@@ -3,8 +3,8 @@
 //!     cargo bench -p tagwerk-taggers --bench step -- [--data jets.parquet] [--threads 2] [--json out.json] [--taggers a,b]
 //!
 //! Without `--data` the embedded sample is used. Times are medians of repetitions after a warm-up. The floor is the
-//! multiply-adds on real rows (forward, weight gradients, and input gradients where there are any) over the matrix-product
-//! rate measured in the same process, perfectly shared by the threads.
+//! multiply-adds on real rows (forward, weight gradients, and input gradients where there are any) over the
+//! matrix-product rate measured in the same process, perfectly shared by the threads.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
@@ -79,8 +79,10 @@ fn measure(
             .into();
         let batch_size = match name.as_str() {
             "topodnn" => 96,
-            "efn" | "pfn" | "lbn" => 256,
-            "treenin" | "lola" => 128,
+            "lorentznet" => 32,
+            "efn" | "pfn" | "lbn" | "nsub6" | "nsub8" | "resnext" => 256,
+            "cnn" | "treenin" | "lola" => 128,
+            "pcnn" => 1024,
             _ => 64,
         };
         let examples = InMemory::of_jets(&jets, tagger.view(&jets).unwrap()).unwrap();

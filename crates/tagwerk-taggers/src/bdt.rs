@@ -4,9 +4,9 @@
 //! fitted to the first and second derivatives of the cross entropy on binned observables. The observables are those of
 //! [`tagwerk_physics::high_level_view`].
 //!
-//! **What is ours.** `forust-ml` grows the trees; its sums do not depend on the number of threads. We keep them as plain
-//! lists ([`forest`]), score with a walk of ten lines and save them as JSON, so that a saved tagger does not depend on
-//! that library.
+//! **What is ours.** `forust-ml` grows the trees; its sums do not depend on the number of threads. We keep them as
+//! plain lists ([`forest`]), score with a walk of ten lines and save them as JSON, so that a saved tagger does not
+//! depend on that library.
 
 mod forest;
 

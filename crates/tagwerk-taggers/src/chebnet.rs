@@ -1,9 +1,9 @@
 //! ChebNet: polynomials of a graph's Laplacian as filters, after the spectral graph networks.
 //!
-//! Defferrard, Bresson, Vandergheynst, "Convolutional Neural Networks on Graphs with Fast Localized Spectral Filtering",
-//! arXiv:1606.09375. With `L = I - D^-1/2 W D^-1/2` and its largest eigenvalue bounded by 2, `L~ = L - I` has its
-//! eigenvalues in [-1, 1]; `T_0 = X`, `T_1 = L~ X`, `T_k = 2 L~ T_{k-1} - T_{k-2}` are the Chebyshev polynomials of it,
-//! and a layer is `sum_{k < K} T_k W_k + b`. `K = 1` is a dense layer on nodes.
+//! Defferrard, Bresson, Vandergheynst, "Convolutional Neural Networks on Graphs with Fast Localized Spectral
+//! Filtering", arXiv:1606.09375. With `L = I - D^-1/2 W D^-1/2` and its largest eigenvalue bounded by 2, `L~ = L - I`
+//! has its eigenvalues in [-1, 1]; `T_0 = X`, `T_1 = L~ X`, `T_k = 2 L~ T_{k-1} - T_{k-2}` are the Chebyshev
+//! polynomials of it, and a layer is `sum_{k < K} T_k W_k + b`. `K = 1` is a dense layer on nodes.
 //!
 //! The tagger is this program's own, not a published one: the graph joins each constituent with its 16 nearest in
 //! (deta, dphi), in both directions, with weights exp(-dR^2 / sigma^2); three layers of K = 4 with batch normalization
@@ -225,8 +225,8 @@ impl Tagger for ChebNetConfig {
         Ok(View::Jagged(particlenet_view(jets, self.max_constituents)?))
     }
 
-    /// That of ParticleNet's public demonstration: batch 384, Adam at 1e-3, times 0.1 after epochs 10 and 20, 30 epochs,
-    /// the one of best validation accuracy.
+    /// That of ParticleNet's public demonstration: batch 384, Adam at 1e-3, times 0.1 after epochs 10 and 20, 30
+    /// epochs, the one of best validation accuracy.
     fn training(&self) -> TrainingConfig {
         TrainingConfig {
             batch_size: 384,
@@ -282,6 +282,10 @@ impl Tagger for ChebNetConfig {
             .map(|[inputs, c]| (inputs * c) as f64 + edges * (inputs - inputs / self.order.max(1)) as f64)
             .sum();
         n * rows + (self.last() * self.hidden + self.hidden) as f64
+    }
+
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
     }
 
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {

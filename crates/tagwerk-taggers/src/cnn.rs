@@ -1,18 +1,21 @@
 //! CNN: convolutions on an image of the jet.
 //!
 //! Macaluso, Shih, "Pulling Out All the Tops with Computer Vision and Deep Learning", arXiv:1803.00107, in the size of
-//! the landscape: 40 x 40 pixels of transverse momentum, turned upright and mirrored.
+//! the landscape: 40 x 40 pixels of transverse momentum, turned upright and mirrored. All but some 40 of these pixels
+//! are empty, and what follows from that is computed once for the whole batch: see [`tagwerk_nn::kernels::sites`].
 
 use crate::error::TaggerError;
-use crate::network::{Network, NetworkLearner, pictures};
+use crate::network::{Network, NetworkLearner, computed, pictures};
 use crate::settings::{check_number, check_widths, table_of};
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use tagwerk_data::Jets;
+use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::layers::{
     Convolution, ConvolutionConfig, DenseChain, DenseChainConfig, Init, Part, PartMut, Parts, Pass,
 };
-use tagwerk_nn::ops::{ConvSpec, PoolSpec, max_pool};
+use tagwerk_nn::ops::{ConvSpec, Window, max_pool, sparse_product};
 use tagwerk_nn::{Device, Tensor};
 use tagwerk_physics::{ImageConfig, View, image_view};
 use tagwerk_stats::{Published, PublishedValue};
@@ -49,7 +52,7 @@ impl Default for CnnConfig {
 #[derive(Debug, Clone)]
 struct StageSpec {
     convolutions: Vec<ConvSpec>,
-    pool: PoolSpec,
+    pool: Window,
 }
 
 impl CnnConfig {
@@ -61,12 +64,15 @@ impl CnnConfig {
             let mut convolutions = Vec::new();
             for &c_out in widths {
                 let spec = ConvSpec {
-                    input: [side; 2],
+                    window: Window {
+                        input: [side; 2],
+                        size: [self.kernel; 2],
+                        stride: [1; 2],
+                        padding: [1; 2],
+                    },
                     c_in: channels,
                     c_out,
-                    kernel: [self.kernel; 2],
-                    stride: [1; 2],
-                    padding: [1; 2],
+                    groups: 1,
                     bias: true,
                     relu: true,
                 };
@@ -74,9 +80,9 @@ impl CnnConfig {
                 channels = c_out;
                 convolutions.push(spec);
             }
-            let pool = PoolSpec {
+            let pool = Window {
                 input: [side; 2],
-                window: [2; 2],
+                size: [2; 2],
                 stride: [2; 2],
                 padding: [0; 2],
             };
@@ -123,6 +129,7 @@ impl CnnConfig {
             pixels: self.pixels,
             stages,
             dense: dense.init(seed, device)?,
+            workspace: Workspace::default(),
         })
     }
 }
@@ -130,7 +137,7 @@ impl CnnConfig {
 #[derive(Debug)]
 struct Stage {
     convolutions: Vec<Convolution>,
-    pool: PoolSpec,
+    pool: Window,
 }
 
 /// The network.
@@ -139,19 +146,25 @@ pub struct Cnn {
     pixels: usize,
     stages: Vec<Stage>,
     dense: DenseChain,
+    workspace: Workspace,
 }
 
 impl Network for Cnn {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
-        let (mut x, jets) = pictures(NAME, view, [self.pixels; 2], 1, device)?; // [B H W, 1]
+        let (mut x, mut sites) = pictures(NAME, view, [self.pixels; 2], 1, device)?; // [R + P, 1]
         for stage in &self.stages {
             for layer in &stage.convolutions {
-                x = layer.forward(x, pass);
+                let reached = computed(NAME, sites.through(&layer.spec().window))?;
+                x = layer.forward(x, &sites, &reached, pass); // [R + P, C]
+                sites = reached;
             }
-            x = max_pool(x, stage.pool); // [B H' W', C]
+            let pooled = computed(NAME, sites.through(&stage.pool))?;
+            x = max_pool(x, stage.pool, &sites, &pooled, &self.workspace);
+            sites = pooled;
         }
-        let [rows, c] = x.dims();
-        let x = x.reshape([jets, rows / jets.max(1) * c]); // [B, H' W' C]
+        let x = sparse_product(&Arc::new(sites.expansion()), x); // [B P, C]
+        let [_, c] = x.dims();
+        let x = x.reshape([sites.len(), sites.pixels() * c]); // [B, P C]
         Ok(self.dense.forward(x, pass)) // [B, 2]
     }
 }
@@ -243,6 +256,7 @@ impl Tagger for CnnConfig {
         check_widths(NAME, "hidden", left, &self.hidden, 0)
     }
 
+    /// As if no pixel were empty: how many are depends on more than the number of constituents.
     fn multiply_adds(&self, _constituents: f64) -> f64 {
         let stages = self.stages().0;
         let pictures = stages.iter().flat_map(|stage| &stage.convolutions);

@@ -1,8 +1,8 @@
 //! CNN-1D: a plain stack of convolutions over a sequence, such as constituents in falling transverse momentum.
 //!
 //! This program's own, not a published tagger: what the residual units of P-CNN (arXiv:1902.08570) are compared with. A
-//! convolution, batch normalization, ReLU, and the larger of each two neighbors, three times; the mean over what is left
-//! of the sequence; a dense layer; one logit.
+//! convolution, batch normalization, ReLU, and the larger of each two neighbors, three times; the mean over what is
+//! left of the sequence; a dense layer; one logit.
 //!
 //! Features are normalized over the constituents that are there, and a shorter jet is filled up with zeros after that.
 //! From the first convolution on a position without a constituent is one like any other.
@@ -15,11 +15,12 @@ use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tagwerk_data::Jets;
+use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::layers::{
     BatchNorm, Convolution, ConvolutionConfig, DenseChain, DenseChainConfig, Dropout, Init, Part, PartMut, Parts, Pass,
 };
 use tagwerk_nn::ops::{
-    Activation, ConvSpec, PoolSpec, Reduction, SparseMatrix, activate, max_pool, segment_reduce, sparse_product,
+    Activation, ConvSpec, Reduction, SparseMatrix, Window, activate, dense_max_pool, segment_reduce, sparse_product,
 };
 use tagwerk_nn::{Device, Segments, Tensor};
 use tagwerk_physics::{KINEMATIC_FEATURES, View, particlenet_view};
@@ -69,12 +70,15 @@ impl Cnn1dConfig {
             .iter()
             .map(|&c_out| {
                 let spec = ConvSpec {
-                    input: [1, left],
+                    window: Window {
+                        input: [1, left],
+                        size: [1, self.kernel],
+                        stride: [1; 2],
+                        padding: [0, self.kernel / 2],
+                    },
                     c_in: std::mem::replace(&mut c_in, c_out),
                     c_out,
-                    kernel: [1, self.kernel],
-                    stride: [1; 2],
-                    padding: [0, self.kernel / 2],
+                    groups: 1,
                     // A normalization follows.
                     bias: false,
                     relu: false,
@@ -122,6 +126,7 @@ impl Cnn1dConfig {
             hidden: dense("hidden", vec![self.last(), self.hidden], true)?,
             dropout: Dropout::new("hidden", self.dropout)?,
             out: dense("out", vec![self.hidden, 1], false)?,
+            workspace: Workspace::default(),
         })
     }
 }
@@ -142,6 +147,7 @@ pub struct Cnn1d {
     hidden: DenseChain,
     dropout: Dropout,
     out: DenseChain,
+    workspace: Workspace,
 }
 
 /// The matrix that puts rows into sequences of `length`, zeros where there are none: `[B L, R]`.
@@ -167,14 +173,14 @@ impl Network for Cnn1d {
         let mut x = sparse_product(&places, x); // [B L, F]
         let mut length = self.length;
         for layer in &mut self.layers {
-            x = layer.norm.forward(layer.convolution.forward(x, pass), pass);
-            let halves = PoolSpec {
+            x = layer.norm.forward(layer.convolution.forward_dense(x, pass), pass);
+            let halves = Window {
                 input: [1, length],
-                window: [1, 2],
+                size: [1, 2],
                 stride: [1, 2],
                 padding: [0, 0],
             };
-            x = max_pool(activate(x, Activation::Relu), halves); // [B L/2, C]
+            x = dense_max_pool(activate(x, Activation::Relu), halves, &self.workspace); // [B L/2, C]
             length /= 2;
         }
         let sequences = Segments::new((0..=examples).map(|b| b * length).collect())?;
@@ -272,6 +278,10 @@ impl Tagger for Cnn1dConfig {
         let (specs, _) = self.convolutions(self.max_constituents, KINEMATIC_FEATURES.len());
         let convolutions: usize = specs.iter().map(ConvSpec::multiply_adds).sum();
         (convolutions + self.last() * self.hidden + self.hidden) as f64
+    }
+
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
     }
 
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {

@@ -5,8 +5,8 @@
 //! 20 x 20 pixels of pion momenta (after Steinheimer et al., arXiv:1906.06562), and [`Cnn2dConfig::eosl`], for 24 x 24
 //! (after Du et al., arXiv:1910.11530). Of jets it reads the image of `cnn`. One logit.
 //!
-//! Differences to the public code of the second: Adam instead of Adamax; weights drawn uniformly, He's bound, instead of
-//! normally; normalizations with PyTorch's constants. Its L2 term of 1e-5 on weights is a weight decay of 2e-5 here,
+//! Differences to the public code of the second: Adam instead of Adamax; weights drawn uniformly, He's bound, instead
+//! of normally; normalizations with PyTorch's constants. Its L2 term of 1e-5 on weights is a weight decay of 2e-5 here,
 //! which acts on biases and slopes as well.
 
 mod stage;
@@ -22,7 +22,7 @@ use tagwerk_data::Jets;
 use tagwerk_nn::layers::{
     ConvolutionConfig, DenseChain, DenseChainConfig, Init, Part, PartMut, Parts, Pass, Standardize,
 };
-use tagwerk_nn::ops::ConvSpec;
+use tagwerk_nn::ops::{ConvSpec, Window};
 use tagwerk_nn::{Device, Tensor};
 use tagwerk_physics::{ImageConfig, View, image_view};
 use tagwerk_stats::Published;
@@ -47,8 +47,8 @@ pub enum Pooling {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
-    /// Side of the square kernel. The picture keeps its size: of an even kernel's border, the smaller half is at the top
-    /// and at the left.
+    /// Side of the square kernel. The picture keeps its size: of an even kernel's border, the smaller half is at the
+    /// top and at the left.
     pub kernel: usize,
     /// Channels.
     pub channels: usize,
@@ -148,13 +148,16 @@ impl Cnn2dConfig {
         let mut specs = Vec::new();
         for stage in &self.stages {
             specs.push(ConvSpec {
-                input: [h, w],
+                window: Window {
+                    input: [h, w],
+                    size: [stage.kernel; 2],
+                    stride: [1; 2],
+                    // One more row and column than wanted come out under an even kernel; the first are dropped.
+                    padding: [stage.kernel / 2; 2],
+                },
                 c_in,
                 c_out: stage.channels,
-                kernel: [stage.kernel; 2],
-                stride: [1; 2],
-                // One more row and column than wanted come out under an even kernel; the first are dropped.
-                padding: [stage.kernel / 2; 2],
+                groups: 1,
                 bias: true,
                 // A maximum and a ReLU may change places; a mean and a ReLU may not.
                 relu: !self.normalize && stage.pooling != Pooling::Average,
@@ -185,7 +188,7 @@ impl Cnn2dConfig {
         let mut stages = Vec::new();
         for (i, (stage, spec)) in self.stages.iter().zip(specs).enumerate() {
             let name = format!("conv{i}");
-            let [h, w] = spec.input;
+            let [h, w] = spec.window.input;
             let pixels = match stage.pooling {
                 Pooling::None => h * w,
                 Pooling::Max | Pooling::Average => (h / 2) * (w / 2),
@@ -341,8 +344,8 @@ impl Tagger for Cnn2dConfig {
         Ok(View::Dense(image_view(jets, &config)?))
     }
 
-    /// Spinodal's: batch 100, Adam at 1e-3, at most 200 epochs, stopping after 15 whose validation loss is not better by
-    /// 1e-4. With normalized layers EOSL's: batch 32, 1e-4, weight decay 2e-5, 1000 epochs, 150.
+    /// Spinodal's: batch 100, Adam at 1e-3, at most 200 epochs, stopping after 15 whose validation loss is not better
+    /// by 1e-4. With normalized layers EOSL's: batch 32, 1e-4, weight decay 2e-5, 1000 epochs, 150.
     fn training(&self) -> TrainingConfig {
         let (batch_size, epochs, patience) = if self.normalize {
             (32, 1000, 150)
@@ -403,6 +406,10 @@ impl Tagger for Cnn2dConfig {
         let widths: Vec<usize> = std::iter::once(left).chain(hidden).chain([1]).collect();
         let dense: usize = widths.windows(2).map(|w| w[0] * w[1]).sum();
         (specs.iter().map(ConvSpec::multiply_adds).sum::<usize>() + dense) as f64
+    }
+
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
     }
 
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {

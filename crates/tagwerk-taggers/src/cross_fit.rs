@@ -1,8 +1,8 @@
 //! Scores of other taggers as examples for a network that learns from them, cross-fitted.
 //!
 //! There are scores of the test jets only. So the jets are divided into F folds by (seed, jet), and there are F
-//! networks: network n is tested on fold n, chosen on fold n + 1 and trained on the others. An example is a pair of a jet
-//! and a network, and the network's number is the last value of the view. A network cannot be trained or chosen on
+//! networks: network n is tested on fold n, chosen on fold n + 1 and trained on the others. An example is a pair of a
+//! jet and a network, and the network's number is the last value of the view. A network cannot be trained or chosen on
 //! what it is tested on, because no such pair is ever handed out.
 
 use crate::error::TaggerError;

@@ -3,18 +3,18 @@
 use crate::error::TaggerError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tagwerk_data::{CATALOGUE, JetDataset, JetOptions, Part, find_dataset};
+use tagwerk_data::{ArrayDataset, CATALOGUE, Dataset, Holds, JetDataset, JetOptions, Part, find_dataset};
 
 /// Name of the data set that is built in.
 pub const SAMPLE: &str = "sample";
 
-/// Which jets to train, validate and test on.
+/// Which jets, or other events, to train, validate and test on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// `sample`, a name of the catalogue such as `top-tagging`, or the path of a file or folder. Default: sample.
     pub source: String,
-    /// Folder of the files of a catalogue data set.
+    /// Folder of the files of a catalogue data set; of one whose events are arrays also its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Training jets at most, picked by (seed of the options, row). Default: all.
@@ -52,7 +52,7 @@ impl DataConfig {
     ///
     /// # Errors
     /// A source that is neither a known name nor a path that exists; whatever the files have wrong.
-    pub fn open(&self) -> Result<JetDataset, TaggerError> {
+    pub fn open(&self) -> Result<Dataset, TaggerError> {
         let known = || CATALOGUE.map(|entry| entry.name).join(", ");
         let fail = |reason: String| TaggerError::Data {
             name: self.source.clone(),
@@ -60,18 +60,23 @@ impl DataConfig {
         };
         if self.source == SAMPLE {
             return match &self.path {
-                None => Ok(JetDataset::sample_with(&self.options)?),
+                None => Ok(JetDataset::sample_with(&self.options)?.into()),
                 Some(_) => Err(fail("the sample is built in and takes no path".into())),
             };
         }
-        if find_dataset(&self.source).is_ok() {
-            let path = self.path.as_deref().ok_or_else(|| {
-                fail(format!(
+        if let Ok(entry) = find_dataset(&self.source) {
+            return match (&entry.holds, self.path.as_deref()) {
+                (Holds::Arrays(arrays), Some(path)) => Ok(ArrayDataset::open(arrays.set, path, &self.options)?.into()),
+                (Holds::Jets, Some(path)) => Ok(JetDataset::open(path, &self.options)?.into()),
+                (Holds::Arrays(arrays), None) => {
+                    let obtain = arrays.how_to_obtain();
+                    Err(fail(format!("give its file with --path; {obtain}")))
+                }
+                (Holds::Jets, None) => Err(fail(format!(
                     "give the folder of its files with --path; 'tagwerk data fetch {}' downloads them",
                     self.source
-                ))
-            })?;
-            return Ok(JetDataset::open(path, &self.options)?);
+                ))),
+            };
         }
         if self.path.is_some() {
             return Err(fail(format!(
@@ -86,7 +91,18 @@ impl DataConfig {
                 known()
             )));
         }
-        Ok(JetDataset::open(path, &self.options)?)
+        match ArrayDataset::recognize(path)? {
+            Some(set) => Ok(ArrayDataset::open(set, path, &self.options)?.into()),
+            None => Ok(JetDataset::open(path, &self.options)?.into()),
+        }
+    }
+
+    /// Whether the events can be arrays, as far as names tell: a file that is there may be one of either kind.
+    pub(crate) fn may_be_arrays(&self) -> bool {
+        match find_dataset(&self.source) {
+            Ok(entry) => matches!(entry.holds, Holds::Arrays(_)),
+            Err(_) => Path::new(&self.source).is_file(),
+        }
     }
 
     /// The same with paths that hold from any working directory, as it goes into a run folder. Names stay, and so does
@@ -117,16 +133,16 @@ impl DataConfig {
         })
     }
 
-    /// The name results carry: the catalogue's, or that of the file.
-    pub fn name(&self, dataset: &JetDataset) -> String {
-        match find_dataset(&self.source) {
-            Ok(entry) => entry.name.to_string(),
-            Err(_) => dataset.name().to_string(),
+    /// The name results carry: the catalogue's, or that of the file. Generated stand-ins say that they are.
+    pub fn name(&self, dataset: &Dataset) -> String {
+        match (find_dataset(&self.source), dataset) {
+            (Ok(entry), Dataset::Jets(_)) => entry.name.to_string(),
+            _ => dataset.name().to_string(),
         }
     }
 
     /// Whether the test part is the published test set, whole.
-    pub fn is_published_test_set(&self, dataset: &JetDataset) -> bool {
+    pub fn is_published_test_set(&self, dataset: &Dataset) -> bool {
         const PUBLISHED_TEST_ROWS: u64 = 404_000;
         self.source == "top-tagging" && self.test_jets.is_none() && dataset.rows(Part::Test) == PUBLISHED_TEST_ROWS
     }

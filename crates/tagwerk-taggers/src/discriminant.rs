@@ -5,14 +5,14 @@
 //! log-odds(x) = log(p_1 / p_0) + (m_1 - m_0)^T C^-1 (x - (m_0 + m_1) / 2).
 //!
 //! **Two passes.** The first takes the means m_k of the classes and the spread of each channel about them
-//! ([`ClassMoments`]). The second takes each row about the mean of its class, in units of the spread, into the triangular
-//! factor of a QR decomposition ([`WithinClass`]): a block of rows below the factor of all rows before, decomposed again.
-//! The covariance is never formed. Its condition number is the square of that of the rows, and observables that
-//! nearly depend on each other, as energy flow polynomials do, have one of 1e8 and more: a sum of products would lose
-//! the directions that are left of them.
+//! ([`ClassMoments`]). The second takes each row about the mean of its class, in units of the spread, into the
+//! triangular factor of a QR decomposition ([`WithinClass`]): a block of rows below the factor of all rows before,
+//! decomposed again. The covariance is never formed. Its condition number is the square of that of the rows, and
+//! observables that nearly depend on each other, as energy flow polynomials do, have one of 1e8 and more: a sum of
+//! products would lose the directions that are left of them.
 //!
-//! **Rank.** Directions in which the rows spread by no more than a tolerance are left out, by the singular values of the
-//! factor. This is what scikit-learn's `LinearDiscriminantAnalysis(solver="svd")` does with all rows at once.
+//! **Rank.** Directions in which the rows spread by no more than a tolerance are left out, by the singular values of
+//! the factor. This is what scikit-learn's `LinearDiscriminantAnalysis(solver="svd")` does with all rows at once.
 
 use crate::arrays::{ArrayReader, ArrayWriter};
 use crate::error::TaggerError;

@@ -50,6 +50,26 @@ pub enum TaggerError {
         /// What came.
         found: String,
     },
+    /// A tagger of jets on events that are arrays.
+    #[error("{tagger} needs jets, and {data} holds arrays {shapes}; taggers of any shape: {general}")]
+    NeedsJets {
+        /// The tagger.
+        tagger: &'static str,
+        /// The data set.
+        data: &'static str,
+        /// Shapes of its arrays.
+        shapes: String,
+        /// Taggers that read arrays.
+        general: String,
+    },
+    /// A tagger of two classes on events whose target is a number.
+    #[error("{tagger} tells two classes apart, and {data} is a regression")]
+    NeedsClasses {
+        /// The tagger.
+        tagger: &'static str,
+        /// The data set.
+        data: String,
+    },
     /// A data set that is nowhere.
     #[error("data set '{name}': {reason}")]
     Data {

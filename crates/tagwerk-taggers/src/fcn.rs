@@ -124,7 +124,8 @@ impl Tagger for FcnConfig {
     }
 
     /// Batch 256, Adam at 1e-3, at most 300 epochs, stopping after 15 whose validation loss is not better by 1e-3. The
-    /// original also takes three quarters of the rate after 8 epochs without a better loss, which no schedule here does.
+    /// original also takes three quarters of the rate after 8 epochs without a better loss, which no schedule here
+    /// does.
     fn training(&self) -> TrainingConfig {
         TrainingConfig {
             batch_size: 256,
@@ -164,6 +165,10 @@ impl Tagger for FcnConfig {
         widths.windows(2).map(|w| (w[0] * w[1]) as f64).sum()
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))
@@ -173,6 +178,10 @@ impl Tagger for FcnConfig {
 impl General for FcnConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
         Ok(Box::new(self.init(input.numbers(), seed, device)?))
+    }
+
+    fn reads_vectors(&self) -> bool {
+        true
     }
 }
 

@@ -1,10 +1,11 @@
-//! GCN: graph convolutions of first order on a normalized graph, with an embedding of particle types where there are any.
+//! GCN: graph convolutions of first order on a normalized graph, with an embedding of particle types where there are
+//! any.
 //!
 //! Kipf, Welling, "Semi-Supervised Classification with Graph Convolutional Networks", arXiv:1609.02907: a layer is
-//! `ReLU(A_hat (X W + b))` with `A_hat = D^-1/2 (A + I) D^-1/2` of a symmetric graph. The network is the reference model
-//! of the data set Belle in Benato et al., arXiv:2107.00656 ([`GcnConfig::belle`]), where the graph is the decay tree and
-//! a particle without a mother has no edge to itself. It runs on other graphs, too: of jets it joins each constituent
-//! with its nearest in (deta, dphi). One logit.
+//! `ReLU(A_hat (X W + b))` with `A_hat = D^-1/2 (A + I) D^-1/2` of a symmetric graph. The network is the reference
+//! model of the data set Belle in Benato et al., arXiv:2107.00656 ([`GcnConfig::belle`]), where the graph is the decay
+//! tree and a particle without a mother has no edge to itself. It runs on other graphs, too: of jets it joins each
+//! constituent with its nearest in (deta, dphi). One logit.
 
 use crate::error::TaggerError;
 use crate::general::{General, Input, Rows};
@@ -331,6 +332,10 @@ impl Tagger for GcnConfig {
         constituents.min(self.max_constituents as f64) * (sum(nodes) + edges as f64) + sum(head)
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))
@@ -341,6 +346,10 @@ impl General for GcnConfig {
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
         let ([nodes, features], graph) = input.nodes(NAME)?;
         Ok(Box::new(self.init(nodes, features, graph, seed, device)?))
+    }
+
+    fn reads_identities(&self) -> bool {
+        self.embedding.is_some()
     }
 }
 

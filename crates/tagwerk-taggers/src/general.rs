@@ -1,13 +1,13 @@
 //! Taggers whose network is built for examples of any shape: jets, grids, decay trees of an event.
 //!
-//! Benato et al., "Shared Data and Algorithms for Deep Learning in Fundamental Physics", arXiv:2107.00656: one algorithm,
-//! unchanged, on many data sets. A file named after such a tagger has an `init` that takes sizes and nothing of jets;
-//! [`General`] calls it with the sizes of an [`Input`]. The output is one number an example: the log-odds of signal, or
-//! the value of a regression.
+//! Benato et al., "Shared Data and Algorithms for Deep Learning in Fundamental Physics", arXiv:2107.00656: one
+//! algorithm, unchanged, on many data sets. A file named after such a tagger has an `init` that takes sizes and nothing
+//! of jets; [`General`] calls it with the sizes of an [`Input`]. The output is one number an example: the log-odds of
+//! signal, or the value of a regression.
 
 use crate::error::TaggerError;
 use crate::graph::Graph;
-use crate::network::{Network, describe};
+use crate::network::{Network, Objective, describe};
 use crate::tagger::Tagger;
 use tagwerk_nn::layers::{Part, PartMut, Parts, Pass};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
@@ -98,6 +98,16 @@ pub trait General: Tagger {
     /// # Errors
     /// Settings that [`Tagger::check`] refuses; examples of a shape that the network does not read.
     fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError>;
+
+    /// Whether it wants every number of an example, padding included. Default: no.
+    fn reads_vectors(&self) -> bool {
+        false
+    }
+
+    /// Whether it makes something of a particle's identity itself, in place of one-hot classes. Default: no.
+    fn reads_identities(&self) -> bool {
+        false
+    }
 }
 
 impl Parts for Box<dyn Network> {
@@ -113,6 +123,10 @@ impl Parts for Box<dyn Network> {
 impl Network for Box<dyn Network> {
     fn prepare(&mut self, train: &dyn Examples) -> Result<(), TaggerError> {
         (**self).prepare(train)
+    }
+
+    fn objective(&self) -> Objective {
+        (**self).objective()
     }
 
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {

@@ -1,7 +1,8 @@
 //! GoaT: a network that reads the scores of all other taggers.
 //!
-//! Kasieczka, Plehn (eds.) et al., "The Machine Learning Landscape of Top Taggers", arXiv:1902.09914: the outputs of the
-//! other taggers for a jet go into a dense network, 126 of them in the publication (14 taggers, nine trainings each).
+//! Kasieczka, Plehn (eds.) et al., "The Machine Learning Landscape of Top Taggers", arXiv:1902.09914: the outputs of
+//! the other taggers for a jet go into a dense network, 126 of them in the publication (14 taggers, nine trainings
+//! each).
 //!
 //! **On what it is trained.** The taggers are scored on the test jets only, so GoaT must be trained on test jets. The
 //! published split is not known. Ours is honest (`cross_fit.rs`): five networks, each tested on a fifth of the jets,
@@ -263,8 +264,8 @@ impl Tagger for GoatConfig {
         Err(TaggerError::NeedsLandscape { tagger: NAME })
     }
 
-    /// Adam at 1e-3 as published; 256 examples a network and step, at most 50 epochs, each network kept from its own best
-    /// epoch and left alone after eight without a better one.
+    /// Adam at 1e-3 as published; 256 examples a network and step, at most 50 epochs, each network kept from its own
+    /// best epoch and left alone after eight without a better one.
     fn training(&self) -> TrainingConfig {
         TrainingConfig {
             batch_size: 256 * self.folds,

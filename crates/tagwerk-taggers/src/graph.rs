@@ -1,7 +1,7 @@
 //! What connects the nodes of an example, as sparse matrices of a batch.
 //!
-//! Three graphs, those of Benato et al., arXiv:2107.00656: nearest neighbors of constituents, neighboring pixels, decays.
-//! Examples are blocks on the diagonal of one matrix `[R, R]`; padding has no edges.
+//! Three graphs, those of Benato et al., arXiv:2107.00656: nearest neighbors of constituents, neighboring pixels,
+//! decays. Examples are blocks on the diagonal of one matrix `[R, R]`; padding has no edges.
 
 use crate::error::TaggerError;
 use crate::general::Rows;
@@ -57,8 +57,8 @@ impl Graph {
     /// The matrix of zeros and ones of the original, `[R, R]`.
     ///
     /// Nearest neighbors: row `i` has a one for itself and for each node that looks at `i`, a matrix that is not
-    /// symmetric and whose rows are not all of one length. Pixels: a one for each of the eight, none for itself. Decays:
-    /// a one for the mother and for each daughter, and for itself where there is a mother.
+    /// symmetric and whose rows are not all of one length. Pixels: a one for each of the eight, none for itself.
+    /// Decays: a one for the mother and for each daughter, and for itself where there is a mother.
     ///
     /// # Errors
     /// Rows that are no such graph.
@@ -77,8 +77,8 @@ impl Graph {
         }))
     }
 
-    /// `factor D^-1/2 W D^-1/2`, `[R, R]`, with `W` the symmetric matrix of `weight(i, j)` where `i` or `j` looks at the
-    /// other, and `D` its sums over rows. A node without edges has a row of zeros.
+    /// `factor D^-1/2 W D^-1/2`, `[R, R]`, with `W` the symmetric matrix of `weight(i, j)` where `i` or `j` looks at
+    /// the other, and `D` its sums over rows. A node without edges has a row of zeros.
     ///
     /// With `loops` a node is connected to itself: every real one, of decays those with a mother.
     ///

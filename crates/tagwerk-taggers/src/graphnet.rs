@@ -2,17 +2,18 @@
 //!
 //! Benato et al., "Shared Data and Algorithms for Deep Learning in Fundamental Physics", arXiv:2107.00656, in the
 //! version of its public code: one network, unchanged, on jets, grids and decays. A graph convolution is
-//! `ReLU(A (X W + b))` with the matrix `A` of zeros and ones of the graph (Kipf, Welling, arXiv:1609.02907, without their
-//! normalization). One logit.
+//! `ReLU(A (X W + b))` with the matrix `A` of zeros and ones of the graph (Kipf, Welling, arXiv:1609.02907, without
+//! their normalization). One logit.
 //!
 //! Keras counts 881,409 parameters on jets of 100 nodes. 5,120 of them are running means and variances of the ten
 //! normalizations; 876,289 are trained, here too. 768 of these are slopes of a PReLU behind a ReLU, which can have no
 //! effect and get no gradient; they stand here because they stand there. A PReLU behind a graph convolution has a slope
 //! for each node: the network knows the first constituent from the second, and the order of constituents matters.
 //!
-//! What differs: a jet has the nodes it has. The original fills every jet up to 100 nodes with zeros, and padding enters
-//! the normalizations and the mean over nodes; `padded = true` does so too. There, padding at the origin can also take
-//! the place of a neighbor in the search for the nearest; here it never does. Normalizations follow PyTorch (momentum
+//! What differs: a jet has the nodes it has. The original fills every jet up to 100 nodes with zeros, and padding
+//! enters the normalizations and the mean over nodes; `padded = true` does so too. There, padding at the origin can
+//! also take the place of a neighbor in the search for the nearest; here it never does. Normalizations follow PyTorch
+//! (momentum
 //! 0.1, epsilon 1e-5), not Keras (0.01, 1e-3).
 
 use crate::error::TaggerError;
@@ -253,7 +254,8 @@ impl Tagger for GraphNetConfig {
     }
 
     /// Batch 32, Adam at 1e-4, at most 400 epochs, stopping after 50 whose validation loss is not better by 1e-5. The
-    /// original also takes three quarters of the rate after 8 epochs without a better loss, which no schedule here does.
+    /// original also takes three quarters of the rate after 8 epochs without a better loss, which no schedule here
+    /// does.
     fn training(&self) -> TrainingConfig {
         let mut training = TrainingConfig {
             batch_size: 32,
@@ -312,6 +314,10 @@ impl Tagger for GraphNetConfig {
         n * (sum(nodes) + edges as f64) + sum(head)
     }
 
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
         let network = self.network(&self.jets(), training.seed, device)?;
         Ok(Box::new(NetworkLearner::new(network, training, device)))
@@ -349,7 +355,7 @@ mod tests {
                 .iter()
                 .map(|part| match part {
                     Part::Running(running) => running.statistics().iter().map(|s| 2 * s.mean.len()).sum(),
-                    Part::Block(_) | Part::Standardize(_) => 0,
+                    Part::Block(_) | Part::Standardize(_) | Part::Codebook(_) => 0,
                 })
                 .sum();
             assert_eq!(statistics, 5120);

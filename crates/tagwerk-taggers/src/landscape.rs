@@ -14,19 +14,18 @@ pub use config::{LandscapeConfig, TaggerChoice};
 use crate::context::Context;
 use crate::error::{FailedTraining, FailedTrainings, TaggerError};
 use crate::memory::{MOST_STREAMS, MemoryPlan};
-use crate::run::{RunResult, Views, begun_reading, checksums, train_on};
+use crate::run::{RunResult, Views, begun_reading, checksums, learner, suited, train_on, view_key};
 use config::PlannedRun;
 use stacking::train_on_scores;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use table::tabulate;
-use tagwerk_data::JetDataset;
+use table::{Facts, tabulate};
+use tagwerk_data::{Dataset, Task};
 use tagwerk_nn::device::is_fused;
-use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult};
+use tagwerk_stats::{BootstrapOptions, LandscapeOptions, LandscapeResult, RegressionTable};
 use tagwerk_train::{
-    Clock, EpochMetrics, Job, JobOutcome, Learner, Observer, Outcome, Reading, RunFolder, ScoreTable, SystemClock,
-    run_many,
+    Clock, EpochMetrics, Job, JobOutcome, Learner, Observer, Outcome, Reading, RunFolder, Scored, SystemClock, run_many,
 };
 
 /// Listens to a landscape.
@@ -50,15 +49,25 @@ pub struct LandscapeRun {
     pub path: PathBuf,
     /// Its epochs.
     pub history: Vec<EpochMetrics>,
-    /// Its scores of the test jets.
-    pub scores: ScoreTable,
+    /// Its scores of the test jets, or predictions.
+    pub scores: Scored,
+}
+
+/// The table of a landscape, as its task has it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum LandscapeTable {
+    /// Of two classes.
+    Classes(LandscapeResult),
+    /// Of a number.
+    Values(RegressionTable),
 }
 
 /// A finished landscape.
 #[derive(Debug)]
 pub struct Finished {
     /// The table.
-    pub result: LandscapeResult,
+    pub result: LandscapeTable,
     /// All trainings, tagger by tagger.
     pub runs: Vec<LandscapeRun>,
     /// Wall-clock seconds of this call.
@@ -93,9 +102,17 @@ pub fn landscape(
     observer: &dyn LandscapeObserver,
 ) -> Result<LandscapeOutcome, TaggerError> {
     let clock = SystemClock::new();
-    let runs = config.runs(&config.name)?;
+    let mut runs = config.runs(&config.name)?;
     // With paths that hold from anywhere; all trainings read the same jets.
     let dataset = runs[0].config.data.open()?;
+    for run in &mut runs {
+        let training = run.config.training.clone();
+        run.config.training = suited(run.tagger.as_ref(), training, dataset.task());
+    }
+    for run in runs.iter().step_by(config.trainings) {
+        // Before anything is trained: a tagger that cannot read these events says so now.
+        readable(run, &dataset, context)?;
+    }
     require_writable(folder)?;
     let site = Site {
         folder,
@@ -122,12 +139,18 @@ pub fn landscape(
     let (mut runs, mut finished, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     for ((_, run), Done { folder, result }) in all {
         let summary = result.outcome.summary();
-        facts.push((result.parameters, summary.epochs as usize, summary.seconds));
+        facts.push(Facts {
+            parameters: result.parameters,
+            epochs: summary.epochs as usize,
+            seconds: summary.seconds,
+            threads: folder.provenance()?.map(|provenance| provenance.threads),
+            scoring: summary.scoring.get("test").copied(),
+        });
         finished.push(LandscapeRun {
             tagger: run.config.tagger.clone(),
             seed: run.config.training.seed,
             history: folder.metrics()?,
-            scores: folder.scores("test")?,
+            scores: folder.scored("test")?,
             path: result.run,
         });
         runs.push(run);
@@ -136,13 +159,14 @@ pub fn landscape(
     let data = &runs[0].config.data;
     let options = LandscapeOptions {
         dataset: data.name(&dataset),
+        counted: dataset.counted(),
         published_test_set: data.is_published_test_set(&dataset),
         bootstrap: (config.bootstrap > 0).then_some(BootstrapOptions {
             replicas: config.bootstrap,
             seed: config.seed,
         }),
     };
-    let result = tabulate(config, &runs, &finished, &facts, options)?;
+    let result = tabulate(config, &runs, &finished, &facts, options, &dataset)?;
     Ok(LandscapeOutcome::Finished(Box::new(Finished {
         result,
         runs: finished,
@@ -168,27 +192,28 @@ struct Done {
     result: RunResult,
 }
 
-/// Trains the taggers that read jets; `None` after a stop.
-fn train_on_jets(runs: &[Placed], dataset: &JetDataset, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
+/// Trains the taggers that read jets, or events that are arrays; `None` after a stop.
+fn train_on_jets(runs: &[Placed], dataset: &Dataset, site: &Site) -> Result<Option<Vec<Done>>, TaggerError> {
     let Site { context, observer, .. } = site;
     let data = &runs[0].1.config.data;
-    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be refused
-    // because of what an earlier one left.
+    // New folders are made when nothing but the trainings can go wrong any more: a corrected command must not be
+    // refused because of what an earlier one left.
     let begun = runs
         .iter()
         .map(|(_, run)| RunFolder::open_begun(site.folder.join(run.name()), &run.config))
         .collect::<Result<Vec<_>, _>>()?;
-    let viewers = one_a_view(runs);
+    let viewers = one_a_view(runs, dataset);
+    let key = |run: &PlannedRun| view_key(run.tagger.as_ref(), dataset);
     let read_as: Vec<_> = viewers
         .iter()
-        .map(|run| (run.tagger.as_ref(), begun_as(&run.tagger.view_key(), runs, &begun)))
+        .map(|run| (run.tagger.as_ref(), begun_as(&key(run), runs, dataset, &begun)))
         .collect();
     let plan = MemoryPlan::new(data, dataset, &read_as)?;
     let mut views: BTreeMap<String, Views> = BTreeMap::new();
     for (view, run) in viewers.iter().enumerate() {
         observer.message(&format!("computing the view of {}", run.tagger.name()));
         let computed = Views::compute(data, dataset, &run.tagger, &plan, view)?;
-        views.insert(run.tagger.view_key(), computed);
+        views.insert(key(run), computed);
         if context.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -197,11 +222,11 @@ fn train_on_jets(runs: &[Placed], dataset: &JetDataset, site: &Site) -> Result<O
         .iter()
         .map(|(_, run)| RunFolder::open_or_create(site.folder.join(run.name()), &run.config))
         .collect::<Result<Vec<_>, _>>()?;
-    let learner = |run: &PlannedRun| run.tagger.learner(&run.config.training, &context.device);
+    let learner = |run: &PlannedRun| learner(run.tagger.as_ref(), dataset, &run.config.training, &context.device);
     let work = runs.iter().zip(folders).map(|((_, run), folder)| Work {
         run,
         folder,
-        views: &views[&run.tagger.view_key()],
+        views: &views[&key(run)],
         learner: Box::new(move || learner(run)),
     });
     train_all(work.collect(), plan.streams(), site)
@@ -276,6 +301,18 @@ fn train_all(work: Vec<Work>, streams: bool, site: &Site) -> Result<Option<Vec<D
     Ok(done.collect())
 }
 
+/// Refuses a tagger that cannot learn from these events.
+fn readable(run: &PlannedRun, dataset: &Dataset, context: &Context) -> Result<(), TaggerError> {
+    match (run.tagger.reads_scores(), dataset.task()) {
+        (None, _) => learner(run.tagger.as_ref(), dataset, &run.config.training, &context.device).map(drop),
+        (Some(_), Task::Classification) => Ok(()),
+        (Some(_), Task::Regression) => Err(TaggerError::NeedsClasses {
+            tagger: run.tagger.name(),
+            data: dataset.name().to_owned(),
+        }),
+    }
+}
+
 /// What is said after a stop.
 fn stopped<'a>(runs: impl Iterator<Item = &'a Placed>, folder: &Path, total: usize) -> LandscapeOutcome {
     let is_done = |(_, run): &&Placed| {
@@ -289,11 +326,11 @@ fn stopped<'a>(runs: impl Iterator<Item = &'a Placed>, folder: &Path, total: usi
 }
 
 /// For each view that is read, the first run with it, in the order of the taggers.
-fn one_a_view(runs: &[Placed]) -> Vec<&PlannedRun> {
+fn one_a_view<'a>(runs: &'a [Placed], dataset: &Dataset) -> Vec<&'a PlannedRun> {
+    let key = |run: &PlannedRun| view_key(run.tagger.as_ref(), dataset);
     let mut firsts: Vec<&PlannedRun> = Vec::new();
     for (_, run) in runs {
-        let key = run.tagger.view_key();
-        if firsts.iter().all(|first| first.tagger.view_key() != key) {
+        if firsts.iter().all(|first| key(first) != key(run)) {
             firsts.push(run);
         }
     }
@@ -301,11 +338,9 @@ fn one_a_view(runs: &[Placed]) -> Vec<&PlannedRun> {
 }
 
 /// How the training jets of a view are read by the first training of it that is begun and not finished.
-fn begun_as(key: &str, runs: &[Placed], begun: &[Option<RunFolder>]) -> Option<Reading> {
-    let own = runs
-        .iter()
-        .zip(begun)
-        .filter(|((_, run), _)| run.tagger.view_key() == key);
+fn begun_as(key: &str, runs: &[Placed], dataset: &Dataset, begun: &[Option<RunFolder>]) -> Option<Reading> {
+    let all = runs.iter().zip(begun);
+    let own = all.filter(|((_, run), _)| view_key(run.tagger.as_ref(), dataset) == key);
     own.filter_map(|(_, folder)| folder.as_ref())
         .filter(|folder| !folder.is_finished().unwrap_or(false))
         .find_map(begun_reading)

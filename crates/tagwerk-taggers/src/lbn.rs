@@ -2,9 +2,9 @@
 //!
 //! Erdmann, Geiser, Rath, Rieger, "Lorentz Boost Networks: Autonomous Physics-Inspired Feature Engineering",
 //! arXiv:1812.09722. With trained weights of which the magnitude counts, M particles P_m = sum_n |W|_nm x_n and as many
-//! rest frames Q_m are made of the N leading constituents; P_m is boosted into the rest frame of Q_m ([`boost`]); energies,
-//! momenta and angles of the boosted particles ([`features`]) enter dense layers with exponential units. A jet of fewer
-//! constituents is filled up with null vectors.
+//! rest frames Q_m are made of the N leading constituents; P_m is boosted into the rest frame of Q_m ([`boost`]);
+//! energies, momenta and angles of the boosted particles ([`features`]) enter dense layers with exponential units. A
+//! jet of fewer constituents is filled up with null vectors.
 
 mod features;
 
@@ -42,9 +42,9 @@ pub struct LbnConfig {
     pub constituents: usize,
     /// Particles, and rest frames, M. Default: 50.
     pub particles: usize,
-    /// Features of each boosted particle. Default: [e, pt, eta, phi].
+    /// Features of each boosted particle. Default: `e`, `pt`, `eta`, `phi`.
     pub singles: Vec<LbnSingle>,
-    /// Features of each pair of boosted particles. Default: [cos].
+    /// Features of each pair of boosted particles. Default: `cos`.
     pub pairs: Vec<LbnPair>,
     /// Widths of the dense layers. Default: four of 300.
     pub hidden: Vec<usize>,
@@ -209,8 +209,8 @@ impl Tagger for LbnConfig {
         Ok(View::Jagged(four_vectors_view(jets, self.constituents, UNIT)?))
     }
 
-    /// Batch 256, Adam at 1e-3, 30 epochs, the one of best validation loss. The landscape's own is not documented beyond
-    /// Adam and cross entropy.
+    /// Batch 256, Adam at 1e-3, 30 epochs, the one of best validation loss. The landscape's own is not documented
+    /// beyond Adam and cross entropy.
     fn training(&self) -> TrainingConfig {
         TrainingConfig::default()
     }

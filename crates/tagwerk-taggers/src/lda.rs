@@ -5,11 +5,11 @@
 //! words are those of [`tagwerk_physics::lda_words`]; the fit is online variational Bayes (Hoffman, Blei, Bach 2010).
 //!
 //! **How the labels enter.** A jet of class k has the prior Dirichlet(1 for topic k, `other_topic` for the other). With
-//! `other_topic` = 0, the default, all words of a jet belong to the topic of its class: the expectation step has nothing
-//! to find, and with `delay` = `decay` = 1 one pass makes each topic the exact posterior, `word_prior` + the counts of
-//! its class. Above 0 a word may belong to the other topic. Words common to both classes then gather in one
-//! topic, which makes the topics purer and the tagger worse (AUC 0.950 with 0.1, 0.921 with 0.3, 0.953 with 0, on 24,000
-//! jets).
+//! `other_topic` = 0, the default, all words of a jet belong to the topic of its class: the expectation step has
+//! nothing to find, and with `delay` = `decay` = 1 one pass makes each topic the exact posterior, `word_prior` + the
+//! counts of its class. Above 0 a word may belong to the other topic. Words common to both classes then gather in one
+//! topic, which makes the topics purer and the tagger worse (AUC 0.950 with 0.1, 0.921 with 0.3, 0.953 with 0, on
+//! 24,000 jets).
 //!
 //! **The score** is the log-likelihood ratio of the two topics, sum over words of log(E beta_1w / E beta_0w), and the
 //! log-ratio of the classes. The other choice, the share of a topic that inference finds in a jet, throws away how

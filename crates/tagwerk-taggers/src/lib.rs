@@ -8,15 +8,18 @@
 //!
 //! # Why so
 //!
-//! A tagger is a network (`pfn.rs`) or not (`efp.rs`, `lda.rs`, `bdt.rs`): those collect in each step and fit at the end
-//! of an epoch, or move a little in each. One, `goat.rs`, reads no jets but the scores of all others, in a second round
-//! of the landscape.
+//! A tagger is a network (`pfn.rs`) or not (`efp.rs`, `lda.rs`, `bdt.rs`): those collect in each step and fit at the
+//! end of an epoch, or move a little in each. One, `goat.rs`, reads no jets but the scores of all others, in a second
+//! round of the landscape.
 //!
 //! Whoever has read `pfn.rs` has read them all: paper, configuration with the published defaults, network, forward with
 //! shapes, published numbers. Adding a tagger is one file and one line in the registry; `CONTRIBUTING.md` walks through
 //! it.
 //!
 //! # What it costs
+//!
+//! Events that are no jets but arrays are read by the taggers of any shape ([`General`]): what is fitted on the
+//! training events and applied to each batch stands around their networks, not in them.
 //!
 //! Views are computed once a landscape and shared by all taggers that read them. One budget of memory holds the jets of
 //! all of them; what does not fit is streamed, views included, once an epoch and training.
@@ -33,6 +36,7 @@ mod data_config;
 mod discriminant;
 mod efn;
 mod efp;
+mod encoder;
 mod error;
 mod fcn;
 mod gcn;
@@ -45,14 +49,18 @@ mod landscape;
 mod lbn;
 mod lda;
 mod lola;
+mod lorentznet;
 mod lstm_resnet;
 mod memory;
 mod network;
 mod nsubjettiness;
+mod on_arrays;
+mod part;
 mod particlenet;
 mod pcnn;
 mod pfn;
 pub mod registry;
+mod resnext;
 mod run;
 mod settings;
 mod tagger;
@@ -76,18 +84,22 @@ pub use goat::{Goat, GoatConfig};
 pub use graph::Graph;
 pub use graphnet::{GraphNet, GraphNetConfig};
 pub use landscape::{
-    Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, TaggerChoice, landscape,
+    Finished, LandscapeConfig, LandscapeObserver, LandscapeOutcome, LandscapeRun, LandscapeTable, TaggerChoice,
+    landscape,
 };
 pub use lbn::{Lbn, LbnConfig, LbnPair, LbnSingle};
 pub use lda::LdaConfig;
 pub use lola::{Lola, LolaConfig};
+pub use lorentznet::{LorentzNet, LorentzNetConfig};
 pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
-pub use network::{Network, NetworkLearner, vectors};
+pub use network::{Network, NetworkLearner, Objective, vectors};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
+pub use part::{PartConfig, ParticleTransformer};
 pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
-pub use run::{RunConfig, RunResult, parameter_count, resume, score, train, training_over};
+pub use resnext::{ResNext, ResNextConfig};
+pub use run::{Evaluated, RunConfig, RunResult, learner, parameter_count, resume, score, train, training_over};
 pub use tagger::Tagger;
 pub use tagwerk_nn::{Device, device::parse as parse_device};
 pub use topodnn::TopoDnnConfig;

@@ -1,7 +1,7 @@
 //! LoLa: combinations of four-momenta, and a layer that knows the Minkowski metric.
 //!
-//! Butter, Kasieczka, Plehn, Russell, "Deep-learned Top Tagging with a Lorentz Layer", arXiv:1707.08966. The combination
-//! layer (CoLa) adds to the N leading constituents k_i their sum and C trained linear combinations,
+//! Butter, Kasieczka, Plehn, Russell, "Deep-learned Top Tagging with a Lorentz Layer", arXiv:1707.08966. The
+//! combination layer (CoLa) adds to the N leading constituents k_i their sum and C trained linear combinations,
 //! k~ = k (1 | identity | trained); the Lorentz layer (LoLa) makes seven numbers of each, see
 //! [`tagwerk_nn::kernels::lorentz`]. A jet of fewer constituents is filled up with null vectors, as the original is.
 
@@ -42,8 +42,8 @@ pub struct LolaConfig {
     pub total: bool,
     /// Trained combinations, C. Default: 24.
     pub combinations: usize,
-    /// Whether the diagonal of the metric is trained as well, from (1, -1, -1, -1) on. Default: false; the paper does so
-    /// to show that it is learned, not to tag.
+    /// Whether the diagonal of the metric is trained as well, from (1, -1, -1, -1) on. Default: false; the paper does
+    /// so to show that it is learned, not to tag.
     pub learned_metric: bool,
     /// Widths of the dense layers. Default: [100, 50].
     pub hidden: Vec<usize>,
@@ -195,8 +195,8 @@ impl Tagger for LolaConfig {
         Ok(View::Jagged(four_vectors_view(jets, self.constituents, UNIT)?))
     }
 
-    /// Batch 128, Adam at 1e-3, 50 epochs, the one of best validation loss. The landscape's own is not documented beyond
-    /// Adam and cross entropy.
+    /// Batch 128, Adam at 1e-3, 50 epochs, the one of best validation loss. The landscape's own is not documented
+    /// beyond Adam and cross entropy.
     fn training(&self) -> TrainingConfig {
         TrainingConfig {
             batch_size: 128,
@@ -268,8 +268,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Squared masses and all four combinations of distances are invariant under Lorentz transformations; energy and
-        /// transverse momentum are not.
+        /// Squared masses and all four combinations of distances are invariant under Lorentz transformations; energy
+        /// and transverse momentum are not.
         #[test]
         fn masses_and_distances_are_lorentz_invariant(
             jet in proptest::collection::vec(massive(2.0), 1..12),

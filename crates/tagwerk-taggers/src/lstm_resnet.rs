@@ -1,27 +1,31 @@
 //! LSTM-ResNet: what a detector station saw over time becomes a few numbers, and those a picture.
 //!
 //! The reference model of the data set Airshower in Benato et al., arXiv:2107.00656, after Erdmann, Glombitza, Walz, "A
-//! deep learning-based reconstruction of cosmic ray-induced air showers", arXiv:1708.00647: an LSTM in both directions and
-//! another after it read the signal trace of each station; the picture of their outputs and the arrival times goes
-//! through residual units of 3 x 3 convolutions. It reads stations on a grid, not jets, and has no place in the registry.
+//! deep learning-based reconstruction of cosmic ray-induced air showers", arXiv:1708.00647: an LSTM in both directions
+//! and another after it read the signal trace of each station; the picture of their outputs and the arrival times goes
+//! through residual units of 3 x 3 convolutions. It reads stations on a grid, not jets.
 //!
-//! One output, of order 1 for a network that was just drawn. The original multiplies it by the standard deviation of the
-//! training targets and adds their mean; here the targets are standardized instead, which is the same training. Its Adam
-//! keeps the largest second moment (amsgrad), ours does not; its recurrent weights start orthogonal, ours uniform.
+//! One output, of order 1 for a network that was just drawn. The original multiplies it by the standard deviation of
+//! the training targets and adds their mean; here the targets are standardized instead, which is the same training. Its
+//! Adam keeps the largest second moment (amsgrad), ours does not; its recurrent weights start orthogonal, ours uniform.
 
 use crate::error::TaggerError;
-use crate::general::Rows;
+use crate::general::{General, Input, Rows};
 use crate::network::Network;
-use crate::settings::{check_number, check_widths};
+use crate::settings::{check_number, check_widths, table_of};
+use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
+use tagwerk_data::Jets;
+use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::layers::{
     BatchNorm, Convolution, ConvolutionConfig, DenseChain, DenseChainConfig, Dropout, Init, Lstm, LstmConfig, Part,
     PartMut, Parts, Pass,
 };
-use tagwerk_nn::ops::{Activation, ConvSpec, PoolSpec, Reduction, activate, max_pool, segment_reduce};
+use tagwerk_nn::ops::{Activation, ConvSpec, Reduction, Window, activate, dense_max_pool, segment_reduce};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData};
 use tagwerk_physics::View;
-use tagwerk_train::{EarlyStopping, TrainingConfig};
+use tagwerk_stats::Published;
+use tagwerk_train::{EarlyStopping, Learner, TrainingConfig};
 
 const NAME: &str = "lstm-resnet";
 
@@ -54,23 +58,6 @@ impl Default for LstmResNetConfig {
 }
 
 impl LstmResNetConfig {
-    /// Batch 32, Adam at 3e-3, at most 50 epochs, stopping after ten whose validation loss is not better by 1e-4. The
-    /// original also halves the rate after 4 epochs without a better loss, which no schedule here does.
-    pub fn training(&self) -> TrainingConfig {
-        let mut training = TrainingConfig {
-            batch_size: 32,
-            epochs: 50,
-            early_stopping: Some(EarlyStopping {
-                patience: 10,
-                min_delta: 1e-4,
-                ..EarlyStopping::default()
-            }),
-            ..TrainingConfig::default()
-        };
-        training.optimizer.learning_rate = 3e-3;
-        training
-    }
-
     /// Draws the parameters for stations on a grid of `height` and `width`, each with a trace of `bins` values and an
     /// arrival time, in this order: Glorot uniform.
     ///
@@ -85,9 +72,7 @@ impl LstmResNetConfig {
     ) -> Result<LstmResNet, TaggerError> {
         let init = Init::GlorotUniform;
         check_widths(NAME, "bins", 1, &[bins], 1)?;
-        check_widths(NAME, "recurrent", 8, &[self.recurrent], 1)?;
-        check_widths(NAME, "channels", 9, &self.channels, 1)?;
-        check_number(NAME, "units", self.units, (1..=1000).contains(&self.units), "1 to 1000")?;
+        self.check()?;
         let halvings = self.channels.len() as u32 - 1;
         let small = height.min(width).checked_shr(halvings).unwrap_or(0);
         let why = "enough stations that some are left after the last halving";
@@ -112,12 +97,15 @@ impl LstmResNetConfig {
         for (s, &c) in self.channels.iter().enumerate() {
             let convolution = |name: String, kernel: usize, c_in: usize, relu| {
                 let spec = ConvSpec {
-                    input: size,
+                    window: Window {
+                        input: size,
+                        size: [kernel; 2],
+                        stride: [1; 2],
+                        padding: [kernel / 2; 2],
+                    },
                     c_in,
                     c_out: c,
-                    kernel: [kernel; 2],
-                    stride: [1; 2],
-                    padding: [kernel / 2; 2],
+                    groups: 1,
                     bias: true,
                     relu,
                 };
@@ -154,6 +142,7 @@ impl LstmResNetConfig {
                 init,
             }
             .init(seed, device)?,
+            workspace: Workspace::default(),
         })
     }
 }
@@ -169,9 +158,9 @@ struct Unit {
 
 impl Unit {
     fn forward(&mut self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let y = self.first_norm.forward(self.first.forward(x.clone(), pass), pass);
+        let y = self.first_norm.forward(self.first.forward_dense(x.clone(), pass), pass);
         let y = activate(y, Activation::Relu);
-        let y = self.second_norm.forward(self.second.forward(y, pass), pass);
+        let y = self.second_norm.forward(self.second.forward_dense(y, pass), pass);
         activate(y + x, Activation::Relu)
     }
 }
@@ -195,6 +184,7 @@ pub struct LstmResNet {
     stages: Vec<Stage>,
     dropout: Dropout,
     out: DenseChain,
+    workspace: Workspace,
 }
 
 impl LstmResNet {
@@ -230,15 +220,15 @@ impl Network for LstmResNet {
         let mut size = None;
         for stage in &mut self.stages {
             if let Some(input) = size {
-                let halves = PoolSpec {
+                let halves = Window {
                     input,
-                    window: [2; 2],
+                    size: [2; 2],
                     stride: [2; 2],
                     padding: [0; 2],
                 };
-                x = max_pool(x, halves);
+                x = dense_max_pool(x, halves, &self.workspace);
             }
-            x = stage.widen.forward(x, pass);
+            x = stage.widen.forward_dense(x, pass);
             for unit in &mut stage.units {
                 x = unit.forward(x, pass); // [B H' W', C]
             }
@@ -285,6 +275,98 @@ impl Parts for LstmResNet {
         }
         parts.extend(self.out.parts_mut());
         parts
+    }
+}
+
+impl Tagger for LstmResNetConfig {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn view_kind(&self) -> &'static str {
+        "stations"
+    }
+
+    fn view_key(&self) -> String {
+        "stations".into()
+    }
+
+    fn view(&self, _jets: &Jets) -> Result<View, TaggerError> {
+        Err(needs_stations("jets"))
+    }
+
+    fn general(&self) -> Option<&dyn General> {
+        Some(self)
+    }
+
+    /// Batch 32, Adam at 3e-3, at most 50 epochs, stopping after ten whose validation loss is not better by 1e-4. The
+    /// original also halves the rate after 4 epochs without a better loss, which no schedule here does.
+    fn training(&self) -> TrainingConfig {
+        let mut training = TrainingConfig {
+            batch_size: 32,
+            epochs: 50,
+            early_stopping: Some(EarlyStopping {
+                patience: 10,
+                min_delta: 1e-4,
+                ..EarlyStopping::default()
+            }),
+            ..TrainingConfig::default()
+        };
+        training.optimizer.learning_rate = 3e-3;
+        training
+    }
+
+    fn published(&self) -> Published {
+        Published::NONE
+    }
+
+    fn settings(&self) -> Result<toml::Table, TaggerError> {
+        table_of(NAME, self)
+    }
+
+    fn check(&self) -> Result<(), TaggerError> {
+        check_widths(NAME, "recurrent", 8, &[self.recurrent], 1)?;
+        check_widths(NAME, "summary", 8, &[self.summary], 1)?;
+        check_widths(NAME, "channels", 9, &self.channels, 1)?;
+        check_number(NAME, "units", self.units, (1..=1000).contains(&self.units), "1 to 1000")?;
+        check_number(
+            NAME,
+            "dropout",
+            self.dropout,
+            (0.0..1.0).contains(&self.dropout),
+            "in [0, 1)",
+        )
+    }
+
+    /// On the stations of Airshower: 80 steps of the recurrent layers at each, and the convolutions.
+    fn multiply_adds(&self, stations: f64) -> f64 {
+        let cells = |features: usize, units: usize| (4 * units * (features + units)) as f64;
+        let trace = 80.0 * (2.0 * cells(1, self.recurrent) + cells(2 * self.recurrent, self.summary));
+        let stage = |(s, &c): (usize, &usize)| (2 * self.units * 9 * c * c) as f64 / 4f64.powi(s as i32);
+        stations * (trace + self.channels.iter().enumerate().map(stage).sum::<f64>())
+    }
+
+    fn learner(&self, _training: &TrainingConfig, _device: &Device) -> Result<Box<dyn Learner>, TaggerError> {
+        Err(needs_stations("jets"))
+    }
+}
+
+impl General for LstmResNetConfig {
+    fn network(&self, input: &Input, seed: u64, device: &Device) -> Result<Box<dyn Network>, TaggerError> {
+        match input.shape[..] {
+            [channels, height, width] if channels > 1 => {
+                Ok(Box::new(self.init(channels - 1, [height, width], seed, device)?))
+            }
+            _ => Err(needs_stations(&format!("arrays of shape {:?}", input.shape))),
+        }
+    }
+}
+
+fn needs_stations(found: &str) -> TaggerError {
+    TaggerError::View {
+        tagger: NAME,
+        expected: "stations on a grid, each with a trace and a time",
+        found: found.into(),
     }
 }
 

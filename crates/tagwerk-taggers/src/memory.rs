@@ -6,6 +6,8 @@
 //! [`MOST_STREAMS`] trainings at once, each within a sixteenth of the budget and a quarter of that again for the views
 //! of the chunks it hands out.
 //!
+//! Events that are arrays are held, or refused: every set of them fits into a machine's memory, or can be cut.
+//!
 //! How the training jets are read decides their order, so it must not depend on the number of threads, and a training
 //! that was begun goes on as it began, whatever stands beside it now.
 
@@ -13,8 +15,9 @@ use crate::data_config::DataConfig;
 use crate::error::TaggerError;
 use crate::tagger::Tagger;
 use std::sync::Arc;
-use tagwerk_data::{JetDataset, Jets, Part};
-use tagwerk_train::{Examples, InMemory, Reading, Streaming};
+use tagwerk_data::{ArrayDataset, Dataset, JetDataset, Jets, Part};
+use tagwerk_physics::ArrayInput;
+use tagwerk_train::{Clock, Examples, InMemory, Reading, Streaming, SystemClock};
 
 /// Trainings that may stream at once.
 pub(crate) const MOST_STREAMS: usize = 4;
@@ -38,9 +41,17 @@ impl MemoryPlan {
     /// A budget too small to stream what does not fit; settings that allow no view.
     pub(crate) fn new(
         data: &DataConfig,
-        dataset: &JetDataset,
+        dataset: &Dataset,
         views: &[(&dyn Tagger, Option<Reading>)],
     ) -> Result<Self, TaggerError> {
+        let dataset = match dataset {
+            Dataset::Jets(jets) => jets,
+            Dataset::Arrays(arrays) => {
+                held(data, arrays, &Part::ALL)?;
+                let views = vec![[Reading::InMemory; 3]; views.len()];
+                return Ok(Self { views });
+            }
+        };
         let jets = Part::ALL.map(|part| jet_bytes(data, dataset, part));
         let demands = views
             .iter()
@@ -65,10 +76,14 @@ impl MemoryPlan {
 /// How the jets of one part are read for nothing but scoring, where their order decides nothing.
 pub(crate) fn reading_to_score(
     data: &DataConfig,
-    dataset: &JetDataset,
+    dataset: &Dataset,
     part: Part,
     tagger: &dyn Tagger,
 ) -> Result<Reading, TaggerError> {
+    let dataset = match dataset {
+        Dataset::Jets(jets) => jets,
+        Dataset::Arrays(arrays) => return held(data, arrays, &[part]).map(|()| Reading::InMemory),
+    };
     let mut jets = [0; 3];
     jets[part as usize] = jet_bytes(data, dataset, part);
     let demand = Demand::new(tagger, dataset, jets, None)?;
@@ -82,16 +97,27 @@ pub(crate) fn reading_to_score(
 /// Whatever the files or the jets have wrong, with its place.
 pub(crate) fn examples(
     data: &DataConfig,
-    dataset: &JetDataset,
+    dataset: &Dataset,
     part: Part,
     tagger: &Arc<dyn Tagger>,
     reading: Reading,
 ) -> Result<Box<dyn Examples>, TaggerError> {
     let limit = data.limit(part);
+    let dataset = match dataset {
+        Dataset::Jets(jets) => jets,
+        Dataset::Arrays(arrays) => {
+            let events = arrays.load(part, limit)?;
+            let view = tagger.view_of_arrays(&events)?;
+            return Ok(Box::new(InMemory::of_arrays(&events, view, arrays.task())?));
+        }
+    };
     match reading {
         Reading::InMemory => {
             let jets = dataset.load(part, limit)?;
-            Ok(Box::new(InMemory::of_jets(&jets, tagger.view(&jets)?)?))
+            let clock = SystemClock::new();
+            let view = tagger.view(&jets)?;
+            let seconds = clock.seconds() * rayon::current_num_threads() as f64;
+            Ok(Box::new(InMemory::of_jets(&jets, view)?.with_view_seconds(seconds)))
         }
         Reading::Streamed { budget_bytes } => {
             let tagger = Arc::clone(tagger);
@@ -103,6 +129,36 @@ pub(crate) fn examples(
             Ok(Box::new(Streaming::new(dataset, part, limit, budget_bytes, view)?))
         }
     }
+}
+
+/// What events of a data set of arrays look like to a network.
+pub(crate) fn array_input(dataset: &ArrayDataset) -> ArrayInput {
+    ArrayInput::new(dataset.set(), dataset.arrays())
+}
+
+/// Refuses parts whose events do not fit into the budget: one view of all, and the arrays of one part for a moment.
+fn held(data: &DataConfig, dataset: &ArrayDataset, parts: &[Part]) -> Result<(), TaggerError> {
+    let events = |part: &Part| dataset.rows(*part).min(data.limit(*part).unwrap_or(u64::MAX));
+    let views: u64 = parts
+        .iter()
+        .map(|part| events(part).saturating_mul(array_input(dataset).view_bytes))
+        .sum();
+    let moment = parts
+        .iter()
+        .map(|part| events(part).saturating_mul(dataset.event_bytes()))
+        .max();
+    let needed = views.saturating_add(moment.unwrap_or(0)).div_ceil(MIB);
+    if needed <= data.memory_mb {
+        return Ok(());
+    }
+    Err(TaggerError::Data {
+        name: data.source.clone(),
+        reason: format!(
+            "memory_mb = {}; allowed: at least {needed}, because events that are arrays are held in memory; or take fewer with \
+             --jets, --validation-jets and --test-jets",
+            data.memory_mb
+        ),
+    })
 }
 
 /// Bytes of the jets that are taken of a part.

@@ -2,14 +2,30 @@
 
 use crate::error::TaggerError;
 use std::path::Path;
+use std::sync::Arc;
 use tagwerk_nn::layers::{Parts, Pass};
-use tagwerk_nn::optimizer::{Adam, AdamConfig};
+use tagwerk_nn::ops::Sites;
+use tagwerk_nn::optimizer::{Adam, AdamConfig, Lookahead};
 use tagwerk_nn::{Device, Segments, Tensor, TensorData, loss, weights};
 use tagwerk_physics::{DenseView, JaggedView, View};
 use tagwerk_train::{Batch, Examples, Learner, LearnerError, OptimizerKind, TrainingConfig, Update};
 
-/// A two-class network.
-pub trait Network: Parts + Send {
+/// What the outputs of a network mean, and so how it learns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Objective {
+    /// Two logits, or the log-odds of signal; learned by cross entropy.
+    TwoClasses,
+    /// One number, counted from `center` in units of `scale`; learned by its squared error.
+    Number {
+        /// Where outputs are 0, in the target's unit.
+        center: f32,
+        /// What an output of 1 is worth, in the target's unit.
+        scale: f32,
+    },
+}
+
+/// A network of two classes, or of a number.
+pub trait Network: Parts + Send + std::fmt::Debug {
     /// Sees the training jets once before a new training: see [`Learner::prepare`]. Default: nothing.
     ///
     /// # Errors
@@ -19,11 +35,16 @@ pub trait Network: Parts + Send {
         Ok(())
     }
 
-    /// Logits of a batch.
+    /// What the outputs mean. Default: two classes.
+    fn objective(&self) -> Objective {
+        Objective::TwoClasses
+    }
+
+    /// Outputs of a batch.
     ///
     /// # Shapes
     /// - `view`: `B` jets
-    /// - returns `[B, 2]` (background, signal), or `[B, 1]`
+    /// - returns logits `[B, 2]` (background, signal), or `[B, 1]`, which that of a number has to be
     ///
     /// # Errors
     /// A view of another kind or width.
@@ -112,23 +133,23 @@ pub(crate) fn jagged<'a>(tagger: &'static str, view: &'a View, width: usize) -> 
     }
 }
 
-/// Pictures of `C` channels as rows of pixels `[B H W, C]`, and their number.
+/// Pictures of `C` channels as rows of the pixels that are not empty, and of the empty picture, `[R + P, C]`.
 ///
 /// # Errors
 /// A view that is no picture of this size.
 pub fn pictures(
     tagger: &'static str,
     view: &View,
-    [h, w]: [usize; 2],
+    size: [usize; 2],
     channels: usize,
     device: &Device,
-) -> Result<(Tensor<2>, usize), TaggerError> {
-    let pixels = h * w;
+) -> Result<(Tensor<2>, Arc<Sites>), TaggerError> {
+    let values = size[0] * size[1] * channels;
     match view {
-        View::Dense(DenseView { shape, values }) if shape.iter().product::<usize>() == pixels * channels => {
-            let jets = values.len() / (pixels * channels);
-            let data = TensorData::new(values.clone(), [jets * pixels, channels]);
-            Ok((Tensor::from_data(data, device), jets))
+        View::Dense(DenseView { shape, values: found }) if shape.iter().product::<usize>() == values => {
+            let sites = computed(tagger, Sites::nonzero(size, channels, found))?;
+            let data = TensorData::new(sites.gather(channels, found), [sites.row_count(), channels]);
+            Ok((Tensor::from_data(data, device), sites))
         }
         other => Err(TaggerError::View {
             tagger,
@@ -168,8 +189,43 @@ pub fn padded_sequences(
     }
 }
 
-/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each jet
-/// its energies, then its momenta along x, y and z.
+/// Jagged rows as sequences of `length` that end in zeros, what is longer cut off: the rows that are there and `reach`
+/// more, and the empty sequence, `[R + L, C]`.
+///
+/// # Errors
+/// A view that is not jagged, or of another width.
+pub fn sequences(
+    tagger: &'static str,
+    view: &View,
+    width: usize,
+    length: usize,
+    reach: usize,
+    device: &Device,
+) -> Result<(Tensor<2>, Arc<Sites>), TaggerError> {
+    match view {
+        View::Jagged(v) if v.width == width => {
+            let counts = (0..v.len()).map(|b| v.range(b).len() + reach);
+            let sites = computed(tagger, Sites::leading(length, counts))?;
+            let mut values = vec![0.0; sites.row_count() * width];
+            for (b, own) in sites.offsets().windows(2).take(v.len()).enumerate() {
+                let rows = v.range(b);
+                let rows = rows.start..rows.end.min(rows.start + length);
+                values[own[0] * width..][..rows.len() * width]
+                    .copy_from_slice(&v.rows[rows.start * width..rows.end * width]);
+            }
+            let data = TensorData::new(values, [sites.row_count(), width]);
+            Ok((Tensor::from_data(data, device), sites))
+        }
+        other => Err(TaggerError::View {
+            tagger,
+            expected: "jagged constituents",
+            found: describe(other),
+        }),
+    }
+}
+
+/// The leading `length` four-momenta of each jet as columns, null vectors where a jet has fewer: `[4 B, N]`, for each
+/// jet its energies, then its momenta along x, y and z.
 ///
 /// # Errors
 /// A view that is not jagged, or of another width than four.
@@ -202,6 +258,18 @@ pub fn four_vectors(
     }
 }
 
+/// Sites that could be made.
+///
+/// # Errors
+/// None, but for a batch beyond all memory.
+pub fn computed(tagger: &'static str, sites: Option<Sites>) -> Result<Arc<Sites>, TaggerError> {
+    sites.map(Arc::new).ok_or_else(|| TaggerError::View {
+        tagger,
+        expected: "pictures of its own size, with fewer than 2^32 pixels a batch",
+        found: "others".into(),
+    })
+}
+
 /// A view in words, for errors.
 pub(crate) fn describe(view: &View) -> String {
     match view {
@@ -229,7 +297,10 @@ impl<N: Network> NetworkLearner<N> {
             beta2: optimizer.betas[1],
             epsilon: optimizer.eps,
             weight_decay: optimizer.weight_decay,
-            decoupled: optimizer.kind == OptimizerKind::AdamW,
+            decay_biases: optimizer.decay_biases,
+            decoupled: optimizer.kind != OptimizerKind::Adam,
+            rectified: optimizer.kind == OptimizerKind::Ranger,
+            lookahead: (optimizer.kind == OptimizerKind::Ranger).then_some(Lookahead { every: 6, share: 0.5 }),
             clip: training.gradient_clip_norm,
         };
         let adam = Adam::new(config, &mut network);
@@ -239,6 +310,16 @@ impl<N: Network> NetworkLearner<N> {
             device: device.clone(),
             seed: training.seed,
         }
+    }
+}
+
+/// The outputs, which must be one an event to be a number.
+fn one_output(outputs: Tensor<2>) -> Result<Tensor<2>, LearnerError> {
+    match outputs.dims() {
+        [_, 1] => Ok(outputs),
+        [_, n] => Err(LearnerError::new(format!(
+            "{n} outputs of a network; a regression needs one"
+        ))),
     }
 }
 
@@ -267,7 +348,14 @@ impl<N: Network> Learner for NetworkLearner<N> {
             .network
             .forward(&batch.view, &pass, &device)
             .map_err(LearnerError::wrap)?;
-        let loss = self.network.loss(logits, batch, &pass);
+        let (loss, unit) = match self.network.objective() {
+            Objective::TwoClasses => (self.network.loss(logits, batch, &pass), 1.0),
+            Objective::Number { center, scale } => {
+                let targets: Vec<f32> = batch.labels.iter().map(|&target| (target - center) / scale).collect();
+                let loss = loss::mean_squared_error(one_output(logits)?, &targets, batch.weights.as_deref());
+                (loss, f64::from(scale).powi(2))
+            }
+        };
         let gradients = loss.backward();
         let value: f32 = loss
             .inner()
@@ -279,7 +367,8 @@ impl<N: Network> Learner for NetworkLearner<N> {
                 .step(&mut self.network, gradients, update.learning_rate)
                 .map_err(LearnerError::wrap)?;
         }
-        Ok(f64::from(value))
+        // In the target's unit, as the validation's is.
+        Ok(f64::from(value) * unit)
     }
 
     fn score(&mut self, batch: &Batch) -> Result<Vec<f32>, LearnerError> {
@@ -288,7 +377,11 @@ impl<N: Network> Learner for NetworkLearner<N> {
             .network
             .forward(&batch.view, &Pass::Scoring, &device)
             .map_err(LearnerError::wrap)?;
-        loss::log_odds(logits)
+        let scores = match self.network.objective() {
+            Objective::TwoClasses => loss::log_odds(logits),
+            Objective::Number { center, scale } => loss::log_odds(one_output(logits)?) * scale + center,
+        };
+        scores
             .into_data()
             .convert::<f32>()
             .try_into_vec()

@@ -3,19 +3,31 @@
 //! Qu, Gouskos, "ParticleNet: Jet tagging via particle clouds", arXiv:1902.08570. Each EdgeConv block looks at the k
 //! nearest constituents: in (deta, dphi) first, in the features of the block before then. Batch normalization and the
 //! means run over constituents and edges that exist; padded implementations let padding into the former.
+//!
+//! Three settings that are off by default make weights of other implementations score as they do there: standardized
+//! features, zeros for the neighbors that a short jet lacks, and the fusion of all blocks' outputs before the mean.
+
+mod fusion;
+mod lite;
+mod short_jets;
+
+pub use lite::ParticleNetLiteConfig;
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, rows};
 use crate::settings::{check_number, check_widths, table_of};
 use crate::tagger::Tagger;
+use fusion::Fusion;
 use serde::{Deserialize, Serialize};
+use short_jets::FilledJets;
+use std::collections::BTreeMap;
 use tagwerk_data::Jets;
 use tagwerk_nn::layers::{
     BatchNorm, DenseChain, DenseChainConfig, Dropout, EdgeConv, EdgeConvConfig, Init, Part, PartMut, Parts, Pass,
 };
 use tagwerk_nn::ops::{Reduction, segment_reduce};
 use tagwerk_nn::{Device, Tensor};
-use tagwerk_physics::{KINEMATIC_FEATURES, View, particlenet_view};
+use tagwerk_physics::{KINEMATIC_FEATURES, Standardization, View, particlenet_view, standardize};
 use tagwerk_stats::{Published, PublishedValue};
 use tagwerk_train::{Learner, Metric, Schedule, StepDecay, TrainingConfig};
 
@@ -47,8 +59,25 @@ pub struct ParticleNetConfig {
     pub dropout: f64,
     /// Leading constituents kept. Default: 100.
     pub max_constituents: usize,
+    /// How features are standardized, by their names in [`KINEMATIC_FEATURES`]; the points of the first block are the
+    /// standardized ones. Default: none, the first normalization does it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub standardization: BTreeMap<String, Standardization>,
+    /// Whether a jet of fewer than k + 1 constituents has zeros for the neighbors that it lacks, as codes have that pad
+    /// jets, so that the mean over an edge's layers has k terms. For weights that come from such a code: in a training
+    /// the zeros take part in the normalizations. Default: false, the mean is over the neighbors there are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub zero_neighbors: bool,
+    /// Channels of a layer on the outputs of all blocks together, before the mean over constituents; 0 for none, as
+    /// published. Default: 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub fusion: usize,
     #[serde(skip)]
     lite: bool,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Default for ParticleNetConfig {
@@ -64,56 +93,10 @@ impl Default for ParticleNetConfig {
             hidden: 256,
             dropout: 0.1,
             max_constituents: 100,
+            standardization: BTreeMap::new(),
+            zero_neighbors: false,
+            fusion: 0,
             lite: false,
-        }
-    }
-}
-
-/// What makes a ParticleNet-Lite: the same network, smaller (26,416 parameters).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ParticleNetLiteConfig {
-    /// EdgeConv blocks. Default: k = 7 with 32 and 64 channels in three layers each.
-    pub blocks: Vec<BlockConfig>,
-    /// Width of the dense layer after pooling. Default: 128.
-    pub hidden: usize,
-    /// Dropout after it. Default: 0.1.
-    pub dropout: f64,
-    /// Leading constituents kept. Default: 100.
-    pub max_constituents: usize,
-}
-
-impl Default for ParticleNetLiteConfig {
-    fn default() -> Self {
-        let blocks = [32, 64]
-            .map(|c| BlockConfig {
-                k: 7,
-                widths: vec![c; 3],
-            })
-            .to_vec();
-        Self {
-            blocks,
-            hidden: 128,
-            dropout: 0.1,
-            max_constituents: 100,
-        }
-    }
-}
-
-impl From<ParticleNetLiteConfig> for ParticleNetConfig {
-    fn from(lite: ParticleNetLiteConfig) -> Self {
-        let ParticleNetLiteConfig {
-            blocks,
-            hidden,
-            dropout,
-            max_constituents,
-        } = lite;
-        Self {
-            blocks,
-            hidden,
-            dropout,
-            max_constituents,
-            lite: true,
         }
     }
 }
@@ -124,9 +107,22 @@ impl ParticleNetConfig {
         std::iter::once(KINEMATIC_FEATURES.len()).chain(outputs).collect()
     }
 
+    /// Channels of the outputs of all blocks together.
+    fn outputs(&self) -> usize {
+        self.widths().iter().skip(1).fold(0, |sum, &c| sum.saturating_add(c))
+    }
+
     fn head(&self) -> [Vec<usize>; 2] {
-        let last = self.widths().last().copied().unwrap_or(0);
+        let last = match self.fusion {
+            0 => self.widths().last().copied().unwrap_or(0),
+            c => c,
+        };
         [vec![last, self.hidden], vec![self.hidden, 2]]
+    }
+
+    /// The standardization of each column.
+    fn columns(&self) -> [Option<Standardization>; KINEMATIC_FEATURES.len()] {
+        KINEMATIC_FEATURES.map(|name| self.standardization.get(name).copied())
     }
 
     /// Draws the parameters: Glorot uniform.
@@ -169,10 +165,18 @@ impl ParticleNetConfig {
             }
             .init(seed, device)
         };
+        let fusion = match self.fusion {
+            0 => None,
+            c => Some(Fusion::new(self.outputs(), c, init, seed, device)),
+        };
         Ok(ParticleNet {
             name: self.name(),
+            filled_to: self
+                .zero_neighbors
+                .then(|| self.blocks.iter().map(|block| block.k + 1).max().unwrap_or(0)),
             norm: BatchNorm::new("norm", widths[0], device),
             blocks,
+            fusion,
             hidden: chain("hidden", hidden, true)?,
             dropout: Dropout::new("hidden", self.dropout)?,
             out: chain("out", out, false)?,
@@ -184,8 +188,11 @@ impl ParticleNetConfig {
 #[derive(Debug)]
 pub struct ParticleNet {
     name: &'static str,
+    /// Rows of zeros are added to shorter jets up to this number of rows.
+    filled_to: Option<usize>,
     norm: BatchNorm,
     blocks: Vec<EdgeConv>,
+    fusion: Option<Fusion>,
     hidden: DenseChain,
     dropout: Dropout,
     out: DenseChain,
@@ -193,15 +200,40 @@ pub struct ParticleNet {
 
 impl Network for ParticleNet {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
-        let (features, jets) = rows(self.name, view, KINEMATIC_FEATURES.len(), device)?; // [R, 7]
-        let mut points = features.clone().slice([0..jets.rows(), POINTS]); // [R, 2]
-        let mut x = self.norm.forward(features, pass); // [R, 7]
+        let (mut features, mut jets) = rows(self.name, view, KINEMATIC_FEATURES.len(), device)?; // [R, 7]
+        let filled = match (self.filled_to, view) {
+            (Some(rows), View::Jagged(view)) => FilledJets::new(view, rows, device)?,
+            _ => None,
+        };
+        if let Some(filled) = &filled {
+            (features, jets) = (filled.features(), filled.jets().clone());
+        }
+        let zeroed = |x: Tensor<2>| match &filled {
+            Some(filled) => filled.zeroed(x),
+            None => x,
+        };
+        let apart = |x: Tensor<2>| match &filled {
+            Some(filled) => filled.apart(x),
+            None => x,
+        };
+        let mut points = apart(features.clone().slice([0..jets.rows(), POINTS])); // [R, 2]
+        let mut x = zeroed(self.norm.forward(features, pass)); // [R, 7]
+        let mut outputs = Vec::new();
         for block in &mut self.blocks {
             let neighbors = block.neighbors(&points, &jets); // E edges
-            x = block.forward(x, &jets, &neighbors, pass); // [R, C]
-            points = x.clone();
+            x = zeroed(block.forward(x, &jets, &neighbors, pass)); // [R, C]
+            points = apart(x.clone());
+            if self.fusion.is_some() {
+                outputs.push(x.clone());
+            }
         }
-        let per_jet = segment_reduce(x, &jets, Reduction::Mean); // [B, C]
+        if let Some(fusion) = &mut self.fusion {
+            x = zeroed(fusion.forward(Tensor::cat(outputs, 1), pass)); // [R, C]
+        }
+        let mut per_jet = segment_reduce(x, &jets, Reduction::Mean); // [B, C]
+        if let Some(filled) = &filled {
+            per_jet = filled.over_real(per_jet);
+        }
         let hidden = self.dropout.forward(self.hidden.forward(per_jet, pass), pass); // [B, 256]
         Ok(self.out.forward(hidden, pass)) // [B, 2]
     }
@@ -214,6 +246,7 @@ impl Parts for ParticleNet {
             .parts()
             .into_iter()
             .chain(blocks)
+            .chain(self.fusion.iter().flat_map(Parts::parts))
             .chain(self.hidden.parts())
             .chain(self.out.parts())
             .collect()
@@ -223,6 +256,7 @@ impl Parts for ParticleNet {
         let blocks = self.blocks.iter_mut().flat_map(EdgeConv::parts_mut);
         let norm = self.norm.parts_mut().into_iter();
         norm.chain(blocks)
+            .chain(self.fusion.iter_mut().flat_map(Parts::parts_mut))
             .chain(self.hidden.parts_mut())
             .chain(self.out.parts_mut())
             .collect()
@@ -263,11 +297,19 @@ impl Tagger for ParticleNetConfig {
     }
 
     fn view_key(&self) -> String {
-        format!("kinematic features of {}", self.max_constituents)
+        let plain = format!("kinematic features of {}", self.max_constituents);
+        if self.standardization.is_empty() {
+            return plain;
+        }
+        format!("{plain}, {:?}", self.standardization)
     }
 
     fn view(&self, jets: &Jets) -> Result<View, TaggerError> {
-        Ok(View::Jagged(particlenet_view(jets, self.max_constituents)?))
+        let mut view = particlenet_view(jets, self.max_constituents)?;
+        if !self.standardization.is_empty() {
+            standardize(&mut view, &self.columns())?;
+        }
+        Ok(View::Jagged(view))
     }
 
     /// Adam at 1e-3, a tenth of it after 10 epochs and a hundredth after 20, 30 epochs, batch 384 (1024 for Lite), the
@@ -307,6 +349,22 @@ impl Tagger for ParticleNetConfig {
             // An edge sees both of its nodes.
             check_widths(name, "blocks.widths", 2 * input, &block.widths, 1)?;
         }
+        if self.fusion > 0 {
+            check_widths(name, "fusion", self.outputs(), &[self.fusion], 1)?;
+        }
+        for (column, constants) in &self.standardization {
+            let known = KINEMATIC_FEATURES.contains(&column.as_str());
+            check_number(name, "standardization", column, known, &KINEMATIC_FEATURES.join(", "))?;
+            let key = format!("standardization.{column}");
+            let numbers = format!("{constants:?}");
+            check_number(
+                name,
+                &key,
+                numbers,
+                constants.is_sound(),
+                "finite numbers, low at most high",
+            )?;
+        }
         let [hidden, _] = self.head();
         check_widths(name, "hidden", hidden[0], &hidden[1..], 1)?;
         let rate = self.dropout;
@@ -330,7 +388,8 @@ impl Tagger for ParticleNetConfig {
                 n * (2 * c_in * first + c_in * last) as f64 + n * degree * edge as f64
             })
             .sum();
-        blocks + self.head().iter().map(|w| (w[0] * w[1]) as f64).sum::<f64>()
+        let fusion = n * (self.outputs() * self.fusion) as f64;
+        blocks + fusion + self.head().iter().map(|w| (w[0] * w[1]) as f64).sum::<f64>()
     }
 
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {

@@ -2,24 +2,29 @@
 //!
 //! The tagger of the CMS collaboration's DeepAK8 as it stands beside ParticleNet in Qu, Gouskos, arXiv:1902.08570, and
 //! in the landscape: a ResNet over a sequence of 100, padded with zeros at its end as the original is, so that the
-//! normalizations and the mean over the sequence see the padding too.
+//! normalizations and the mean over the sequence see the padding too. What becomes of the padding is the same for all
+//! jets, and is computed once: see [`tagwerk_nn::kernels::sites`].
 
 use crate::error::TaggerError;
-use crate::network::{Network, NetworkLearner, padded_sequences};
+use crate::network::{Network, NetworkLearner, computed, sequences};
 use crate::settings::{check_number, check_widths, table_of};
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use tagwerk_data::Jets;
 use tagwerk_nn::layers::{
     BatchNorm, Convolution, ConvolutionConfig, DenseChain, DenseChainConfig, Dropout, Init, Part, PartMut, Parts, Pass,
 };
-use tagwerk_nn::ops::{Activation, ConvSpec, Reduction, activate, segment_reduce};
-use tagwerk_nn::{Device, Segments, Tensor};
+use tagwerk_nn::ops::{ConvSpec, Sites, Window, sparse_product};
+use tagwerk_nn::{Device, Tensor};
 use tagwerk_physics::{KINEMATIC_FEATURES, View, particlenet_view};
 use tagwerk_stats::{Published, PublishedValue};
 use tagwerk_train::{Learner, Metric, Schedule, StepDecay, TrainingConfig};
 
 const NAME: &str = "pcnn";
+
+/// Residual units a stage.
+const UNITS: usize = 2;
 
 /// What makes a P-CNN. The defaults are the landscape's tagger (348,400 parameters).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,12 +58,15 @@ impl Default for PcnnConfig {
 /// A convolution of width 3 (or 1) over a sequence of `length`; no bias, a normalization follows.
 fn convolution(length: usize, c_in: usize, c_out: usize, width: usize, stride: usize) -> ConvSpec {
     ConvSpec {
-        input: [1, length],
+        window: Window {
+            input: [1, length],
+            size: [1, width],
+            stride: [1, stride],
+            padding: [0, width / 2],
+        },
         c_in,
         c_out,
-        kernel: [1, width],
-        stride: [1, stride],
-        padding: [0, width / 2],
+        groups: 1,
         bias: false,
         relu: false,
     }
@@ -77,7 +85,7 @@ impl PcnnConfig {
         let (mut length, mut c_in) = (self.length, self.stem);
         let mut units = Vec::new();
         for (stage, &c) in self.stages.iter().enumerate() {
-            for unit in 0..2 {
+            for unit in 0..UNITS {
                 let stride = if stage > 0 && unit == 0 { 2 } else { 1 };
                 let first = convolution(length, c_in, c, 3, stride);
                 let shortcut = (stride > 1 || c_in != c).then(|| convolution(length, c_in, c, 1, stride));
@@ -152,20 +160,16 @@ struct Unit {
 }
 
 impl Unit {
-    fn forward(&mut self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+    /// `[R + P, C]` to `[R' + P', C']`.
+    fn forward(&mut self, x: Tensor<2>, from: &Arc<Sites>, to: &Arc<Sites>, pass: &Pass) -> Tensor<2> {
         let around = match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x.clone(), pass),
+            Some(shortcut) => shortcut.forward(x.clone(), from, to, pass),
             None => x.clone(),
         };
-        let y = activate(
-            self.first_norm.forward(self.first.forward(x, pass), pass),
-            Activation::Relu,
-        );
-        around
-            + activate(
-                self.second_norm.forward(self.second.forward(y, pass), pass),
-                Activation::Relu,
-            )
+        let y = self.first.forward(x, from, to, pass);
+        let y = self.first_norm.forward_sites(y, to, true, pass);
+        let y = self.second.forward(y, to, to, pass);
+        around + self.second_norm.forward_sites(y, to, true, pass)
     }
 }
 
@@ -184,19 +188,24 @@ pub struct Pcnn {
 
 impl Network for Pcnn {
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
-        let (x, jets) = padded_sequences(NAME, view, KINEMATIC_FEATURES.len(), self.length, device)?; // [B L, 7]
-        let x = self.norm.forward(x, pass);
-        let mut x = activate(
-            self.stem_norm.forward(self.stem.forward(x, pass), pass),
-            Activation::Relu,
-        );
+        // All layers of one length compute the same rows: those that the last of them reaches.
+        let convolutions = 1 + 2 * UNITS;
+        let (x, mut sites) = sequences(NAME, view, KINEMATIC_FEATURES.len(), self.length, convolutions, device)?;
+        let x = self.norm.forward_sites(x, &sites, false, pass); // [R + P, 7]
+        let x = self.stem.forward(x, &sites, &sites, pass);
+        let mut x = self.stem_norm.forward_sites(x, &sites, true, pass);
         for unit in &mut self.units {
-            x = unit.forward(x, pass); // [B L', C]
+            let window = &unit.first.spec().window;
+            let to = if window.stride == [1, 1] {
+                sites.clone()
+            } else {
+                let reached = sites.through(window).and_then(|s| s.widened([0, 2 * UNITS - 1]));
+                computed(NAME, reached)?
+            };
+            x = unit.forward(x, &sites, &to, pass); // [R' + P', C]
+            sites = to;
         }
-        let [rows, _] = x.dims();
-        let length = rows / jets.max(1);
-        let sequences = Segments::new((0..=jets).map(|b| b * length).collect())?;
-        let per_jet = segment_reduce(x, &sequences, Reduction::Mean); // [B, C]
+        let per_jet = sparse_product(&Arc::new(sites.average()), x); // [B, C]
         let hidden = self.dropout.forward(self.hidden.forward(per_jet, pass), pass); // [B, 512]
         Ok(self.out.forward(hidden, pass)) // [B, 2]
     }
@@ -297,13 +306,21 @@ impl Tagger for PcnnConfig {
         check_number(NAME, "dropout", self.dropout, good, "in [0, 1)")
     }
 
-    fn multiply_adds(&self, _constituents: f64) -> f64 {
-        let stem = convolution(self.length, KINEMATIC_FEATURES.len(), self.stem, 3, 1).multiply_adds();
-        let units = self.units().into_iter().map(|unit| {
+    fn multiply_adds(&self, constituents: f64) -> f64 {
+        // Of a sequence the share that is not padding, and what the layers widen it by.
+        let share = |rows: f64, length: usize| rows.min(length as f64) / (length as f64);
+        let mut rows = constituents + (1 + 2 * UNITS) as f64;
+        let stem = convolution(self.length, KINEMATIC_FEATURES.len(), self.stem, 3, 1);
+        let mut sum = share(rows, self.length) * stem.multiply_adds() as f64;
+        for unit in self.units() {
+            if unit.first.window.stride[1] > 1 {
+                rows = rows / 2.0 + (2 * UNITS - 1) as f64;
+            }
             let shortcut = unit.shortcut.map_or(0, |s| s.multiply_adds());
-            unit.first.multiply_adds() + unit.second.multiply_adds() + shortcut
-        });
-        (stem + units.sum::<usize>() + self.last() * self.hidden + 2 * self.hidden) as f64
+            let all = unit.first.multiply_adds() + unit.second.multiply_adds() + shortcut;
+            sum += share(rows, unit.second.window.input[1]) * all as f64;
+        }
+        sum + (self.last() * self.hidden + 2 * self.hidden) as f64
     }
 
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError> {

@@ -3,19 +3,19 @@
 use crate::context::Context;
 use crate::data_config::DataConfig;
 use crate::error::TaggerError;
-use crate::memory::{self, MemoryPlan};
+use crate::memory::{self, MemoryPlan, array_input};
 use crate::registry;
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tagwerk_data::{JetDataset, Part};
+use tagwerk_data::{Dataset, Part, Task};
 use tagwerk_nn::Device;
-use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
+use tagwerk_stats::{Evaluation, RegressionEvaluation, WorkingPoints, evaluate, evaluate_regression};
 use tagwerk_train::{
-    CheckpointKind, Examples, Learner, Machine, Observer, Outcome, Provenance, Reading, RunFolder, ScoreTable, Sets,
-    SystemClock, Trainer, TrainingConfig, require_both_classes,
+    CheckpointKind, Examples, Learner, Machine, Metric, Observer, Outcome, Provenance, Reading, RunFolder, Scored,
+    Sets, SystemClock, Trainer, TrainingConfig, require_learnable,
 };
 
 /// Everything that decides a run; its `config.toml`.
@@ -128,6 +128,75 @@ pub fn training_over(
         .map_err(|e: toml::de::Error| fail(e.to_string().trim_end().to_string()))
 }
 
+/// The published training on events of a task: where the tagger's own figure to choose epochs by (or to stop by) is one
+/// that the task does not have, the validation loss takes its place. A figure that was asked for stays, to be refused.
+pub(crate) fn suited(tagger: &dyn Tagger, mut training: TrainingConfig, task: Task) -> TrainingConfig {
+    let published = tagger.training();
+    if !training.best.suits(task) && training.best == published.best {
+        training.best = Metric::ValLoss;
+    }
+    let metric = published.early_stopping.map(|rule| rule.metric);
+    if let Some(rule) = &mut training.early_stopping
+        && !rule.metric.suits(task)
+        && metric == Some(rule.metric)
+    {
+        rule.metric = Metric::ValLoss;
+    }
+    training
+}
+
+/// A fresh learner of a tagger on events of a data set.
+///
+/// # Errors
+/// Events that the tagger does not read; settings that it refuses.
+pub fn learner(
+    tagger: &dyn Tagger,
+    dataset: &Dataset,
+    training: &TrainingConfig,
+    device: &Device,
+) -> Result<Box<dyn Learner>, TaggerError> {
+    match dataset {
+        Dataset::Arrays(arrays) if tagger.reads_scores().is_none() => {
+            tagger.learner_of_arrays(&array_input(arrays), arrays.task(), training, device)
+        }
+        _ => tagger.learner(training, device),
+    }
+}
+
+/// What decides the view that a tagger reads of a data set.
+pub(crate) fn view_key(tagger: &dyn Tagger, dataset: &Dataset) -> String {
+    match dataset {
+        Dataset::Jets(_) => tagger.view_key(),
+        Dataset::Arrays(_) => "arrays".to_owned(),
+    }
+}
+
+/// How well events were scored, as their task has it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Evaluated {
+    /// Scores of two classes.
+    Classes(Evaluation),
+    /// Predictions of a number.
+    Values(RegressionEvaluation),
+}
+
+impl Evaluated {
+    /// Evaluates scores or predictions.
+    ///
+    /// # Errors
+    /// Scores of one class alone; no events.
+    pub fn of(scored: &Scored) -> Result<Self, TaggerError> {
+        Ok(match scored {
+            Scored::Classes(table) => {
+                let points = WorkingPoints::default();
+                Self::Classes(evaluate(&table.probabilities(), &table.truth()?, &points)?)
+            }
+            Scored::Values(table) => Self::Values(evaluate_regression(&table.predictions, &table.targets)?),
+        })
+    }
+}
+
 /// What a training gave.
 #[derive(Debug)]
 pub struct RunResult {
@@ -140,7 +209,7 @@ pub struct RunResult {
     /// What was done, and whether it is finished.
     pub outcome: Outcome,
     /// The test jets, scored with the best weights; absent after a stop.
-    pub evaluation: Option<Evaluation>,
+    pub evaluation: Option<Evaluated>,
 }
 
 /// The three parts of a data set as one tagger sees them.
@@ -154,17 +223,18 @@ impl Views {
     /// The view of number `view` of a plan.
     ///
     /// # Errors
-    /// Whatever the files or the jets have wrong; a part without signal or without background.
+    /// Whatever the files or the jets have wrong; a part without signal or without background, or with one target
+    /// alone.
     pub(crate) fn compute(
         data: &DataConfig,
-        dataset: &JetDataset,
+        dataset: &Dataset,
         tagger: &Arc<dyn Tagger>,
         plan: &MemoryPlan,
         view: usize,
     ) -> Result<Self, TaggerError> {
         let part = |part: Part| {
             let examples = memory::examples(data, dataset, part, tagger, plan.reading(view, part))?;
-            require_both_classes(part.name(), examples.as_ref())?;
+            require_learnable(part.name(), examples.as_ref())?;
             Ok::<_, TaggerError>(examples)
         };
         Ok(Self {
@@ -182,7 +252,7 @@ pub(crate) fn begun_reading(run: &RunFolder) -> Option<Reading> {
 }
 
 /// Checksums of the files behind a data set, by file name.
-pub(crate) fn checksums(dataset: &JetDataset) -> Result<BTreeMap<String, String>, TaggerError> {
+pub(crate) fn checksums(dataset: &Dataset) -> Result<BTreeMap<String, String>, TaggerError> {
     Ok(dataset
         .fingerprint()?
         .files
@@ -217,19 +287,13 @@ pub(crate) fn train_on(
         device: context.device_name.clone(),
         // Of the pool that this training runs in: one of many has fewer than all.
         threads: rayon::current_num_threads().min(context.threads),
+        imported: None,
     };
     let outcome = Trainer::new(&training, run, &clock, context.stop.clone(), observer)
         .provenance(provenance)
         .run(learner.as_mut(), &sets)?;
     let evaluation = match &outcome {
-        Outcome::Finished(_) => {
-            let scores = run.scores("test")?;
-            Some(evaluate(
-                &scores.probabilities(),
-                &scores.truth()?,
-                &WorkingPoints::default(),
-            )?)
-        }
+        Outcome::Finished(_) => Some(Evaluated::of(&run.scored("test")?)?),
         Outcome::Stopped(_) => None,
     };
     Ok(RunResult {
@@ -251,12 +315,16 @@ pub fn train(
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
+    let tagger = registry::tagger(&config.tagger, &config.settings)?;
+    let data = config.data.resolved()?;
+    let dataset = data.open()?;
     let config = RunConfig {
-        data: config.data.resolved()?,
+        data,
+        training: suited(tagger.as_ref(), config.training.clone(), dataset.task()),
         ..config.clone()
     };
     let begun = RunFolder::open_begun(run, &config)?;
-    train_in(run, begun, &config, context, observer)
+    train_in(run, begun, &config, dataset, context, observer)
 }
 
 /// Goes on with the run in a folder, from its last checkpoint.
@@ -265,8 +333,8 @@ pub fn train(
 /// number from the moment on at which nothing but the training can fail.
 ///
 /// # Errors
-/// A folder that holds no run, or one that is in use; no more epochs than are done, or a run that early stopping
-/// ended; as [`train`].
+/// A folder that holds no run, one that is in use, or imported weights; no more epochs than are done, or a run that
+/// early stopping ended; as [`train`].
 pub fn resume(
     run: &Path,
     epochs: Option<u32>,
@@ -274,12 +342,15 @@ pub fn resume(
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
     let folder = RunFolder::open(run)?;
+    // Before the jets are read.
+    folder.refuse_imported()?;
     let mut config: RunConfig = folder.config()?;
     if let Some(epochs) = epochs {
         folder.allows_epochs(epochs)?;
         config.training.epochs = epochs;
     }
-    train_in(run, Some(folder), &config, context, observer)
+    let dataset = config.data.open()?;
+    train_in(run, Some(folder), &config, dataset, context, observer)
 }
 
 /// Trains in a folder that is there or, as `None`, is made once nothing more can be wrong.
@@ -287,6 +358,7 @@ fn train_in(
     run: &Path,
     folder: Option<RunFolder>,
     config: &RunConfig,
+    dataset: Dataset,
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<RunResult, TaggerError> {
@@ -294,7 +366,8 @@ fn train_in(
     require_jets(tagger.as_ref())?;
     config.training.clone().check()?;
     tagger.check()?;
-    let dataset = config.data.open()?;
+    // Before hours of reading: a tagger that cannot read these events says so now.
+    drop(learner(tagger.as_ref(), &dataset, &config.training, &context.device)?);
     let checksums = checksums(&dataset)?;
     let begun = folder.as_ref().and_then(begun_reading);
     let plan = MemoryPlan::new(&config.data, &dataset, &[(tagger.as_ref(), begun)])?;
@@ -311,33 +384,42 @@ fn train_in(
         }
         None => RunFolder::create(run, config)?,
     };
-    let learner = tagger.learner(&config.training, &context.device)?;
+    let learner = learner(tagger.as_ref(), &dataset, &config.training, &context.device)?;
     train_on(&folder, config, learner, &views, &checksums, context, observer)
 }
 
 /// Parameters of a run with at least one epoch done, counted with its best weights: some taggers have as many as their
-/// training jets asked for.
+/// training jets asked for. `None` where the shape of the events decides, and the data are no longer there.
 ///
 /// # Errors
 /// A folder that holds no run, or no weights.
-pub fn parameter_count(run: &Path) -> Result<usize, TaggerError> {
+pub fn parameter_count(run: &Path) -> Result<Option<usize>, TaggerError> {
     let folder = RunFolder::open(run)?;
     let config: RunConfig = folder.config()?;
     let tagger = registry::tagger(&config.tagger, &config.settings)?;
-    let learner = best_learner(&folder, &config, tagger.as_ref(), &Device::flex())?;
-    Ok(learner.parameter_count())
+    let dataset = config.data.open().ok();
+    let learner = best_learner(&folder, &config, tagger.as_ref(), dataset.as_ref(), &Device::flex());
+    match learner {
+        Ok(learner) => Ok(Some(learner.parameter_count())),
+        Err(_) if dataset.is_none() && tagger.general().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// A learner with the best weights of a run.
+/// A learner with the best weights of a run, built for the events of a data set; without one, for jets.
 fn best_learner(
     folder: &RunFolder,
     config: &RunConfig,
     tagger: &dyn Tagger,
+    dataset: Option<&Dataset>,
     device: &Device,
 ) -> Result<Box<dyn Learner>, TaggerError> {
     let checkpoints = folder.checkpoints();
     checkpoints.verify(CheckpointKind::Best)?;
-    let mut learner = tagger.learner(&config.training, device)?;
+    let mut learner = match dataset {
+        Some(dataset) => learner(tagger, dataset, &config.training, device)?,
+        None => tagger.learner(&config.training, device)?,
+    };
     let loaded = learner.load_weights(&checkpoints.path(CheckpointKind::Best));
     loaded.map_err(|e| TaggerError::NoRun {
         path: folder.path().to_path_buf(),
@@ -346,7 +428,7 @@ fn best_learner(
     Ok(learner)
 }
 
-/// Refuses a tagger that has no view of jets.
+/// Refuses a tagger that has no view of events.
 fn require_jets(tagger: &dyn Tagger) -> Result<(), TaggerError> {
     match tagger.reads_scores() {
         Some(_) => Err(TaggerError::NeedsLandscape { tagger: tagger.name() }),
@@ -364,18 +446,18 @@ pub fn score(
     part: Part,
     context: &Context,
     observer: &mut dyn Observer,
-) -> Result<Option<ScoreTable>, TaggerError> {
+) -> Result<Option<Scored>, TaggerError> {
     let folder = RunFolder::open(run)?;
     let config: RunConfig = folder.config()?;
     let tagger: Arc<dyn Tagger> = registry::tagger(&config.tagger, &config.settings)?.into();
     require_jets(tagger.as_ref())?;
-    let mut learner = best_learner(&folder, &config, tagger.as_ref(), &context.device)?;
     let data = data.unwrap_or(&config.data);
     let dataset = data.open()?;
+    let mut learner = best_learner(&folder, &config, tagger.as_ref(), Some(&dataset), &context.device)?;
     let reading = memory::reading_to_score(data, &dataset, part, tagger.as_ref())?;
     let examples = memory::examples(data, &dataset, part, &tagger, reading)?;
     let batch = config.training.score_batch_size;
-    Ok(tagwerk_train::score(
+    Ok(tagwerk_train::score_any(
         learner.as_mut(),
         examples.as_ref(),
         batch,

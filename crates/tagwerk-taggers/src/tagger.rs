@@ -1,11 +1,13 @@
 //! What every tagger is: a name, a view of the jet, published numbers, and a learner.
 
 use crate::error::TaggerError;
+use crate::general::General;
 use crate::goat::GoatConfig;
+use crate::on_arrays;
 use std::fmt::Debug;
-use tagwerk_data::Jets;
+use tagwerk_data::{Arrays, Jets, Task};
 use tagwerk_nn::Device;
-use tagwerk_physics::View;
+use tagwerk_physics::{ArrayInput, View, arrays_view};
 use tagwerk_stats::Published;
 use tagwerk_train::{Learner, TrainingConfig};
 
@@ -48,6 +50,52 @@ pub trait Tagger: Debug + Send + Sync {
     /// trainings are ordered.
     fn multiply_adds(&self, constituents: f64) -> f64;
 
+    /// The tagger as one of examples of any shape, if it is one: then it reads events that are arrays too. Default: it
+    /// is not.
+    fn general(&self) -> Option<&dyn General> {
+        None
+    }
+
+    /// Computes the view of events that are arrays, in parallel over events; all taggers that read them share it.
+    ///
+    /// # Errors
+    /// A tagger that needs jets; events that make no sense.
+    fn view_of_arrays(&self, arrays: &Arrays) -> Result<View, TaggerError> {
+        match self.general() {
+            Some(_) => Ok(arrays_view(arrays)?),
+            None => {
+                let shapes = arrays.arrays().iter().map(|array| format!("{:?}", array.shape));
+                Err(needs_jets(
+                    self.name(),
+                    arrays.set().name(),
+                    shapes.collect::<Vec<_>>().join(", "),
+                ))
+            }
+        }
+    }
+
+    /// As [`learner`](Self::learner), for events that are arrays.
+    ///
+    /// # Errors
+    /// A tagger that needs jets; events of a shape that it does not read (a table has no neighbors); settings that
+    /// [`check`](Self::check) refuses.
+    fn learner_of_arrays(
+        &self,
+        events: &ArrayInput,
+        task: Task,
+        training: &TrainingConfig,
+        device: &Device,
+    ) -> Result<Box<dyn Learner>, TaggerError> {
+        match self.general() {
+            Some(general) => on_arrays::learner(general, events, task, training, device),
+            None => Err(needs_jets(
+                self.name(),
+                events.set.name(),
+                format!("{:?}", events.shape),
+            )),
+        }
+    }
+
     /// What a reader of its row in a table must know beyond the numbers. Default: nothing.
     fn note(&self) -> Option<String> {
         None
@@ -64,4 +112,13 @@ pub trait Tagger: Debug + Send + Sync {
     /// # Errors
     /// Settings that [`check`](Self::check) refuses.
     fn learner(&self, training: &TrainingConfig, device: &Device) -> Result<Box<dyn Learner>, TaggerError>;
+}
+
+fn needs_jets(tagger: &'static str, data: &'static str, shapes: String) -> TaggerError {
+    TaggerError::NeedsJets {
+        tagger,
+        data,
+        shapes,
+        general: crate::registry::general_names().collect::<Vec<_>>().join(", "),
+    }
 }

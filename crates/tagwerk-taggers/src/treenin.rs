@@ -1,9 +1,9 @@
 //! TreeNiN: a recursive network on the kT tree of a jet, with a small network between its levels.
 //!
 //! Macaluso, Cranmer, "Tree Network in Network (TreeNiN) for jet physics", 2019; on trees of jets: Louppe, Cho, Becot,
-//! Cranmer, "QCD-aware recursive neural networks for jet physics", arXiv:1702.00748. A node's embedding is made of those
-//! of its two children and of its own momentum; two dense layers lie between a node and its parent; the root's embedding
-//! is the jet's. See [`tagwerk_nn::kernels::tree`] for the formulas.
+//! Cranmer, "QCD-aware recursive neural networks for jet physics", arXiv:1702.00748. A node's embedding is made of
+//! those of its two children and of its own momentum; two dense layers lie between a node and its parent; the root's
+//! embedding is the jet's. See [`tagwerk_nn::kernels::tree`] for the formulas.
 
 use crate::error::TaggerError;
 use crate::network::{Network, NetworkLearner, describe};
@@ -52,8 +52,8 @@ impl TreeNinConfig {
         [self.hidden, self.hidden, self.hidden, 1]
     }
 
-    /// Draws the parameters as the authors do: the head Glorot uniform times sqrt(2), its last bias 1, the others within
-    /// 1 / sqrt(inputs); the embedding as [`TreeEmbeddingConfig::init`] says.
+    /// Draws the parameters as the authors do: the head Glorot uniform times sqrt(2), its last bias 1, the others
+    /// within 1 / sqrt(inputs); the embedding as [`TreeEmbeddingConfig::init`] says.
     ///
     /// # Errors
     /// Settings that [`Tagger::check`] refuses.

@@ -65,13 +65,16 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decoupled weight decay (arXiv:1711.05101).
     AdamW,
+    /// RAdam (arXiv:1908.03265) with decoupled weight decay, and Lookahead (arXiv:1907.08610) around it, with slow
+    /// weights that move half the way every six steps.
+    Ranger,
 }
 
 /// The optimizer and its constants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
-    /// `adam` or `adamw`. Default: adam.
+    /// `adam`, `adamw` or `ranger`. Default: adam.
     pub kind: OptimizerKind,
     /// Learning rate before the schedule. Default: 1e-3.
     pub learning_rate: f64,
@@ -81,6 +84,9 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// Weight decay. Default: 0.
     pub weight_decay: f64,
+    /// Whether it acts on biases, the gains of normalizations and other vectors too, or on matrices alone. Default:
+    /// true.
+    pub decay_biases: bool,
 }
 
 impl Default for OptimizerConfig {
@@ -91,6 +97,7 @@ impl Default for OptimizerConfig {
             betas: [0.9, 0.999],
             eps: 1e-8,
             weight_decay: 0.0,
+            decay_biases: true,
         }
     }
 }

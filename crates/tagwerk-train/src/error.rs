@@ -53,6 +53,30 @@ pub enum TrainError {
         /// Background jets.
         background: usize,
     },
+    /// Events of a regression that have one target, or none.
+    #[error(
+        "the {part} part has {events} events, all with the target {target}; at least 2 different targets are needed"
+    )]
+    Targets {
+        /// Which examples.
+        part: String,
+        /// Events.
+        events: usize,
+        /// Their target.
+        target: f32,
+    },
+    /// A figure to choose epochs by that the task does not have.
+    #[error("{key} = {metric}; allowed for a {task}: {allowed}")]
+    Metric {
+        /// The key.
+        key: &'static str,
+        /// The metric.
+        metric: crate::metric::Metric,
+        /// What is learned.
+        task: &'static str,
+        /// The metrics that it has.
+        allowed: &'static str,
+    },
     /// A data set gave another number of batches than its length says.
     #[error("epoch {epoch}: the data gave {found} batches, its length promises {expected}")]
     BatchCount {
@@ -178,6 +202,15 @@ pub enum TrainError {
         path: PathBuf,
         /// Epochs done.
         done: u64,
+    },
+    /// A run of imported weights, which has nothing to go on with.
+    #[error(
+        "{path} holds weights that were imported, not trained here: they can be scored, not trained on; start a new run",
+        path = path.display()
+    )]
+    Imported {
+        /// The run folder.
+        path: PathBuf,
     },
     /// No run folder there.
     #[error("{path} is not a run folder: it has no config.toml", path = path.display())]

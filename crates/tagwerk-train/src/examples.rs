@@ -4,6 +4,7 @@ use crate::error::{Result, TrainError};
 use crate::learner::Batch;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use tagwerk_data::Task;
 
 /// In which order the jets of one epoch come: a pure function of these three values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl fmt::Display for Reading {
 /// Batches of one epoch.
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch>> + Send + 'a>;
 
-/// Labeled jets that can be walked through in batches, as often as needed and from any position.
+/// Labeled jets, or other events, that can be walked through in batches, as often as needed and from any position.
 pub trait Examples: Send + Sync {
     /// Number of jets.
     fn len(&self) -> usize;
@@ -60,9 +61,20 @@ pub trait Examples: Send + Sync {
         self.len() == 0
     }
 
+    /// What is learned of them: what their labels are. Default: two classes.
+    fn task(&self) -> Task {
+        Task::Classification
+    }
+
     /// How they are read. Default: from memory.
     fn reading(&self) -> Reading {
         Reading::InMemory
+    }
+
+    /// Processor seconds that computing the view of all of them took before they were there: wall-clock seconds times
+    /// threads. Default: 0, the view is computed with the batches.
+    fn view_seconds(&self) -> f64 {
+        0.0
     }
 
     /// The batches of one epoch, all of `batch_size` jets but the last, without the first `skip_batches`.
@@ -70,6 +82,39 @@ pub trait Examples: Send + Sync {
     /// Skipping is what resumes an epoch: batch `n` of a skipped walk equals batch `n + skip_batches` of a full one,
     /// bit for bit. A `batch_size` of 0 counts as 1.
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_>;
+}
+
+/// Refuses examples that nothing can be learned from: of one class, or with one target alone. `part` is what the error
+/// calls them.
+///
+/// Walks the examples in stored order until two different labels were seen.
+///
+/// # Errors
+/// [`TrainError::Classes`], [`TrainError::Targets`]; examples that cannot be read.
+pub fn require_learnable(part: &str, examples: &dyn Examples) -> Result<()> {
+    match examples.task() {
+        Task::Classification => require_both_classes(part, examples),
+        Task::Regression => require_targets(part, examples),
+    }
+}
+
+/// The first batches usually have two different targets.
+fn require_targets(part: &str, examples: &dyn Examples) -> Result<()> {
+    const BATCH: usize = 1024;
+    let (mut first, mut events) = (None, 0);
+    for batch in examples.batches(Order::STORED, BATCH, 0) {
+        let batch = batch?;
+        events += batch.len();
+        let first = *first.get_or_insert(batch.labels.first().copied().unwrap_or(f32::NAN));
+        if batch.labels.iter().any(|&label| label != first) {
+            return Ok(());
+        }
+    }
+    Err(TrainError::Targets {
+        part: part.to_owned(),
+        events,
+        target: first.unwrap_or(f32::NAN),
+    })
 }
 
 /// Refuses examples without signal or without background: nothing can be learned from them, and no ROC curve be drawn.

@@ -5,7 +5,7 @@ use crate::examples::{Batches, Examples, Order};
 use crate::gather;
 use crate::learner::Batch;
 use std::sync::Arc;
-use tagwerk_data::permutation;
+use tagwerk_data::{Arrays, Task, permutation};
 use tagwerk_physics::View;
 
 /// A view of jets with labels, in memory.
@@ -16,10 +16,12 @@ use tagwerk_physics::View;
 #[derive(Debug, Clone)]
 pub struct InMemory {
     jets: Arc<Jets>,
+    view_seconds: f64,
 }
 
 #[derive(Debug, Clone)]
 struct Jets {
+    task: Task,
     view: View,
     labels: Vec<f32>,
     weights: Option<Vec<f32>>,
@@ -33,6 +35,50 @@ impl InMemory {
     /// # Errors
     /// Lengths that differ, a label other than 0 and 1, a feature that is not finite, offsets that do not fit.
     pub fn new(view: View, labels: Vec<f32>, rows: Vec<u64>) -> Result<Self> {
+        if let Some(jet) = labels.iter().position(|l| *l != 0.0 && *l != 1.0) {
+            let row = rows.get(jet).copied().unwrap_or_default();
+            return Err(TrainError::Examples {
+                what: "labels".to_owned(),
+                reason: format!(
+                    "jet {jet} (data row {row}) has the label {}; allowed: 0 and 1",
+                    labels[jet]
+                ),
+            });
+        }
+        Self::of_task(Task::Classification, view, labels, rows)
+    }
+
+    /// Checks and takes a view of `B` events, real targets `[B]` and the rows of the events in their data set `[B]`.
+    ///
+    /// # Errors
+    /// Lengths that differ, a target or a feature that is not finite, offsets that do not fit.
+    pub fn regression(view: View, targets: Vec<f32>, rows: Vec<u64>) -> Result<Self> {
+        if let Some(event) = targets.iter().position(|target| !target.is_finite()) {
+            let row = rows.get(event).copied().unwrap_or_default();
+            return Err(TrainError::Examples {
+                what: "targets".to_owned(),
+                reason: format!(
+                    "event {event} (data row {row}) has the target {}; allowed: finite",
+                    targets[event]
+                ),
+            });
+        }
+        Self::of_task(Task::Regression, view, targets, rows)
+    }
+
+    /// Takes targets and rows from the events that `view` was computed from.
+    ///
+    /// # Errors
+    /// As [`InMemory::new`] and [`InMemory::regression`].
+    pub fn of_arrays(arrays: &Arrays, view: View, task: Task) -> Result<Self> {
+        let (targets, rows) = (arrays.targets().to_vec(), arrays.rows().to_vec());
+        match task {
+            Task::Classification => Self::new(view, targets, rows),
+            Task::Regression => Self::regression(view, targets, rows),
+        }
+    }
+
+    fn of_task(task: Task, view: View, labels: Vec<f32>, rows: Vec<u64>) -> Result<Self> {
         if let Some(reason) = gather::fault(&view) {
             return Err(TrainError::Examples {
                 what: "view".to_owned(),
@@ -42,25 +88,23 @@ impl InMemory {
         let jets = gather::jets(&view);
         same_length("labels", labels.len(), jets)?;
         same_length("rows", rows.len(), jets)?;
-        if let Some(jet) = labels.iter().position(|l| *l != 0.0 && *l != 1.0) {
-            let reason = format!(
-                "jet {jet} (data row {}) has the label {}; allowed: 0 and 1",
-                rows[jet], labels[jet]
-            );
-            return Err(TrainError::Examples {
-                what: "labels".to_owned(),
-                reason,
-            });
-        }
         Ok(Self {
             jets: Arc::new(Jets {
+                task,
                 view,
                 labels,
                 weights: None,
                 parameters: None,
                 rows,
             }),
+            view_seconds: 0.0,
         })
+    }
+
+    /// Says how many processor seconds computing the view took: see [`Examples::view_seconds`].
+    pub fn with_view_seconds(mut self, seconds: f64) -> Self {
+        self.view_seconds = seconds;
+        self
     }
 
     /// Takes labels and rows from the jets that `view` was computed from.
@@ -81,6 +125,12 @@ impl InMemory {
     /// A length that differs, a weight out of range.
     pub fn with_weights(mut self, weights: Vec<f32>) -> Result<Self> {
         same_length("weights", weights.len(), self.len())?;
+        if self.jets.task == Task::Regression {
+            return Err(TrainError::Examples {
+                what: "weights".to_owned(),
+                reason: "events of a regression have none".to_owned(),
+            });
+        }
         if let Some(jet) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
             let reason = format!(
                 "jet {jet} has the weight {}; allowed: finite and not below 0",
@@ -141,6 +191,14 @@ fn same_length(what: &str, found: usize, jets: usize) -> Result<()> {
 impl Examples for InMemory {
     fn len(&self) -> usize {
         self.jets.labels.len()
+    }
+
+    fn view_seconds(&self) -> f64 {
+        self.view_seconds
+    }
+
+    fn task(&self) -> Task {
+        self.jets.task
     }
 
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_> {
@@ -317,6 +375,14 @@ mod tests {
             message(bad),
             "labels: jet 1 (data row 8) has the label 2; allowed: 0 and 1"
         );
+        let numbers = |targets: Vec<f32>| InMemory::regression(view(), targets, vec![7, 8, 9]);
+        assert_eq!(
+            message(numbers(vec![0.5, f32::NAN, 1.0])),
+            "targets: event 1 (data row 8) has the target NaN; allowed: finite"
+        );
+        let numbers = numbers(vec![0.5, -700.0, 1.0]).unwrap();
+        assert_eq!(numbers.task(), Task::Regression);
+        assert!(numbers.with_weights(vec![1.0; 3]).is_err());
         let good = || InMemory::new(view(), vec![0.0; 3], vec![0; 3]).unwrap();
         assert!(good().with_weights(vec![1.0, -1.0, 0.0]).is_err());
         assert!(good().with_parameters(vec![1.0, f32::NAN, 0.0]).is_err());

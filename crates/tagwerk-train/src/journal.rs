@@ -19,15 +19,24 @@ pub struct EpochMetrics {
     /// Mean loss over the epoch's training jets, each before the step it took part in (so dropout is on and the weights
     /// move).
     pub train_loss: f64,
-    /// Mean cross entropy of the validation jets, in nats.
+    /// Mean cross entropy of the validation jets, in nats; of a regression the mean squared error, in units of the
+    /// target squared.
     pub val_loss: f64,
-    /// Area under the ROC curve of the validation jets.
-    pub val_auc: f64,
+    /// Area under the ROC curve of the validation jets; absent of a regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_auc: Option<f64>,
     /// AUC of the validation jets of each value of the hypothesis parameter; absent without a parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_points: Option<Vec<PointAuc>>,
-    /// Accuracy of the validation jets at the cut 0.5.
-    pub val_accuracy: f64,
+    /// Accuracy of the validation jets at the cut 0.5; absent of a regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
+    /// Of a regression: mean of prediction - target over the validation events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_bias: Option<f64>,
+    /// Of a regression: population standard deviation of prediction - target over the validation events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_resolution: Option<f64>,
     /// Background rejections of the validation jets by key `val_rejection_N`, N the signal efficiency in percent;
     /// absent (`null`) when no background passes, so that the rejection is not bounded.
     #[serde(flatten)]
@@ -54,12 +63,11 @@ pub struct PointAuc {
 }
 
 impl EpochMetrics {
-    /// The figure of one metric; infinite for a rejection without a bound; NaN for a working point that was not
-    /// computed.
+    /// The figure of one metric; infinite for a rejection without a bound; NaN for one that was not computed.
     pub fn figure(&self, metric: Metric) -> f64 {
         match metric {
             Metric::ValLoss => self.val_loss,
-            Metric::ValAuc => self.val_auc,
+            Metric::ValAuc => self.val_auc.unwrap_or(f64::NAN),
             Metric::ValAucMean | Metric::ValAucWorst => {
                 let points = self.val_points.as_deref().unwrap_or_default();
                 let aucs = points.iter().map(|point| point.auc);
@@ -69,7 +77,8 @@ impl EpochMetrics {
                     _ => aucs.fold(f64::INFINITY, f64::min),
                 }
             }
-            Metric::ValAccuracy => self.val_accuracy,
+            Metric::ValAccuracy => self.val_accuracy.unwrap_or(f64::NAN),
+            Metric::ValResolution => self.val_resolution.unwrap_or(f64::NAN),
             Metric::ValRejection(_) => match self.val_rejection.get(&metric.to_string()) {
                 Some(figure) => figure.unwrap_or(f64::INFINITY),
                 None => f64::NAN,
@@ -190,7 +199,7 @@ mod tests {
             step: 2,
             train_loss: 0.5,
             val_loss: 0.4,
-            val_auc: 0.9,
+            val_auc: Some(0.9),
             val_points: Some(vec![
                 PointAuc {
                     parameter: 500.0,
@@ -201,7 +210,9 @@ mod tests {
                     auc: 0.9,
                 },
             ]),
-            val_accuracy: 0.8,
+            val_accuracy: Some(0.8),
+            val_bias: None,
+            val_resolution: None,
             val_rejection: BTreeMap::from([
                 ("val_rejection_30".to_owned(), None),
                 ("val_rejection_50".to_owned(), Some(7.0)),
@@ -219,5 +230,20 @@ mod tests {
         assert_eq!(back.figure(Metric::ValRejection(30)), f64::INFINITY);
         assert_eq!(back.figure(Metric::ValRejection(50)), 7.0);
         assert!(back.figure(Metric::ValRejection(70)).is_nan());
+        let regression = EpochMetrics {
+            val_auc: None,
+            val_accuracy: None,
+            val_bias: Some(-3.0),
+            val_resolution: Some(31.5),
+            val_rejection: BTreeMap::new(),
+            ..metrics
+        };
+        let text = serde_json::to_string(&regression).unwrap();
+        assert!(
+            !text.contains("auc") && text.contains("\"val_resolution\":31.5"),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<EpochMetrics>(&text).unwrap(), regression);
+        assert_eq!(regression.figure(Metric::ValResolution), 31.5);
     }
 }

@@ -9,7 +9,7 @@ use tagwerk_physics::View;
 pub struct Batch {
     /// What the network sees of the jets.
     pub view: View,
-    /// 1 for signal, 0 for background, `[B]`.
+    /// 1 for signal, 0 for background, `[B]`; of a regression the target.
     pub labels: Vec<f32>,
     /// Weight of each jet in the loss and in the metrics, `[B]`; 1 when absent.
     pub weights: Option<Vec<f32>>,
@@ -72,14 +72,15 @@ pub trait Learner: Send {
         Ok(())
     }
 
-    /// Signal log-odds of each jet, `[B]`. Changes nothing that later steps depend on.
+    /// Signal log-odds of each jet, `[B]`; of a regression the prediction, in the target's unit. Changes nothing that
+    /// later steps depend on.
     ///
     /// # Errors
     /// When the batch does not fit the network.
     fn score(&mut self, batch: &Batch) -> Result<Vec<f32>, LearnerError>;
 
-    /// Number of trainable parameters. A learner whose size its training jets decide gives the most there can be until it
-    /// is trained or loaded.
+    /// Number of trainable parameters. A learner whose size its training jets decide gives the most there can be until
+    /// it is trained or loaded.
     fn parameter_count(&self) -> usize;
 
     /// Writes weights, optimizer state and whatever else the next step depends on into `dir`, an existing empty folder

@@ -27,6 +27,9 @@
 //! **The loop knows no tensor.** This crate sees a network through a few functions, so it builds without a tensor
 //! library, its promises are tested with a toy learner, and networks, boosted trees and samplers share one loop.
 //!
+//! **Two tasks, one loop.** [`Examples`] say whether their labels are classes or real targets. The loop differs in what
+//! it judges an epoch by (AUC and rejections; bias and resolution) and in the columns of the score file.
+//!
 //! **Same seed, same bits.** The order of the jets is a function of (seed, epoch), a learner addresses its random
 //! streams by the global step, and everything else that later bits depend on is in the checkpoint: weights and moments
 //! (the learner's files), position in the epoch, running sums of the epoch's loss (as bits, not decimals), best epoch,
@@ -65,6 +68,7 @@ mod error;
 mod examples;
 mod facts;
 mod gather;
+mod import;
 mod in_memory;
 mod journal;
 mod learner;
@@ -72,6 +76,7 @@ mod learning_rates;
 mod many;
 mod metric;
 mod observer;
+mod predictions;
 mod provenance;
 mod run_folder;
 mod run_lock;
@@ -87,7 +92,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{CheckpointConfig, EarlyStopping, OptimizerConfig, OptimizerKind, Training, TrainingConfig};
 pub use early_stopping::Patience;
 pub use error::{Result, TrainError};
-pub use examples::{Batches, Examples, Order, Reading, require_both_classes};
+pub use examples::{Batches, Examples, Order, Reading, require_both_classes, require_learnable};
 pub use in_memory::InMemory;
 pub use journal::{EpochMetrics, PointAuc};
 pub use learner::{Batch, Learner, LearnerError, Update};
@@ -95,11 +100,12 @@ pub use learning_rates::LearningRates;
 pub use many::{Job, JobOutcome, run_many};
 pub use metric::Metric;
 pub use observer::{CheckpointKind, Observer, StepReport};
-pub use provenance::{Machine, Provenance, resident_bytes};
+pub use predictions::PredictionTable;
+pub use provenance::{ImportedWeights, Machine, Provenance, resident_bytes};
 pub use run_folder::{RunFolder, RunState, Status};
 pub use run_lock::RunLock;
 pub use schedule::{Constant, CosineRestarts, Exponential, Halving, OneCycle, Schedule, StepDecay};
 pub use scores::ScoreTable;
-pub use scoring::{Figures, figures, score};
+pub use scoring::{Figures, Scored, figures, score, score_any};
 pub use streaming::{Streaming, ViewOf};
 pub use trainer::{Outcome, Sets, Summary, Trainer};

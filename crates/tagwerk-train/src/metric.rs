@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use tagwerk_data::Task;
 
 /// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy`, `val_rejection_30` (background rejection at
 /// 30 % signal efficiency; any whole percentage from 1 to 99), or, for examples with a hypothesis parameter,
-/// `val_auc_mean` and `val_auc_worst`.
+/// `val_auc_mean` and `val_auc_worst`; of a regression `val_loss` or `val_resolution`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Metric {
-    /// Mean cross entropy on the validation jets, less is better.
+    /// Mean cross entropy on the validation jets, or mean squared error of a regression; less is better.
     ValLoss,
     /// Area under the ROC curve of the validation jets.
     ValAuc,
@@ -22,6 +23,8 @@ pub enum Metric {
     ValAccuracy,
     /// Background rejection on the validation jets at this signal efficiency in percent.
     ValRejection(u8),
+    /// Resolution of a regression on the validation events, less is better.
+    ValResolution,
 }
 
 impl Metric {
@@ -34,8 +37,29 @@ impl Metric {
             return true;
         }
         match self {
-            Self::ValLoss => new < old - margin,
+            Self::ValLoss | Self::ValResolution => new < old - margin,
             _ => new > old + margin,
+        }
+    }
+
+    /// Whether epochs of a task have this figure.
+    pub fn suits(self, task: Task) -> bool {
+        match self {
+            Self::ValLoss => true,
+            Self::ValResolution => task == Task::Regression,
+            Self::ValAuc | Self::ValAucMean | Self::ValAucWorst | Self::ValAccuracy | Self::ValRejection(_) => {
+                task == Task::Classification
+            }
+        }
+    }
+
+    /// The figures that a task has, in words.
+    pub(crate) fn of(task: Task) -> &'static str {
+        match task {
+            Task::Classification => {
+                "val_loss, val_auc, val_auc_mean, val_auc_worst, val_accuracy, val_rejection_N with N from 1 to 99"
+            }
+            Task::Regression => "val_loss, val_resolution",
         }
     }
 }
@@ -49,6 +73,7 @@ impl fmt::Display for Metric {
             Self::ValAucWorst => f.write_str("val_auc_worst"),
             Self::ValAccuracy => f.write_str("val_accuracy"),
             Self::ValRejection(percent) => write!(f, "val_rejection_{percent}"),
+            Self::ValResolution => f.write_str("val_resolution"),
         }
     }
 }
@@ -63,14 +88,16 @@ impl FromStr for Metric {
             "val_auc_mean" => return Ok(Self::ValAucMean),
             "val_auc_worst" => return Ok(Self::ValAucWorst),
             "val_accuracy" => return Ok(Self::ValAccuracy),
+            "val_resolution" => return Ok(Self::ValResolution),
             _ => {}
         }
         let percent = text.strip_prefix("val_rejection_").and_then(|p| p.parse().ok());
         match percent {
             Some(percent @ 1..=99) => Ok(Self::ValRejection(percent)),
             _ => Err(format!(
-                "unknown metric `{text}`; allowed: val_loss, val_auc, val_auc_mean, val_auc_worst, val_accuracy, val_rejection_N \
-                 with N from 1 to 99"
+                "unknown metric `{text}`; allowed: {}; of a regression {}",
+                Self::of(Task::Classification),
+                Self::of(Task::Regression)
             )),
         }
     }
@@ -104,6 +131,7 @@ mod tests {
             "val_accuracy",
             "val_rejection_30",
             "val_rejection_1",
+            "val_resolution",
         ] {
             assert_eq!(name.parse::<Metric>().unwrap().to_string(), name);
         }
@@ -123,6 +151,9 @@ mod tests {
 
     #[test]
     fn less_loss_and_more_rejection_are_better_and_nan_never_is() {
+        assert!(Metric::ValResolution.better(20.0, 30.0, 0.0) && !Metric::ValResolution.better(30.0, 20.0, 0.0));
+        assert!(Metric::ValLoss.suits(Task::Regression) && !Metric::ValAuc.suits(Task::Regression));
+        assert!(!Metric::ValResolution.suits(Task::Classification));
         assert!(Metric::ValLoss.better(0.2, 0.3, 0.0) && !Metric::ValLoss.better(0.3, 0.2, 0.0));
         assert!(!Metric::ValLoss.better(0.2, 0.2, 0.0) && !Metric::ValLoss.better(0.29, 0.3, 0.02));
         assert!(Metric::ValRejection(30).better(f64::INFINITY, 900.0, 10.0));

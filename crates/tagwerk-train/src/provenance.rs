@@ -19,6 +19,22 @@ pub struct Provenance {
     pub device: String,
     /// Threads of the processor that the run could use.
     pub threads: usize,
+    /// Where the weights come from, if they were not trained here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedWeights>,
+}
+
+/// A file of weights that another program trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImportedWeights {
+    /// Name of the file, without its folder.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Its format and the program that it is of.
+    pub format: String,
+    /// What the file does not say and what was chosen among what it says, by name.
+    pub choices: BTreeMap<String, String>,
 }
 
 /// A machine as far as it matters for speed and bits.

@@ -8,6 +8,7 @@
 //! checkpoints/last     where the training stands, to resume from
 //! checkpoints/best     the best epoch, to score with
 //! scores.parquet       scores of the test jets with the best weights; scores-NAME.parquet for other parts
+//! scoring.json         how long scoring each part took
 //! provenance.json      program, data, machine
 //! report/              tables and figures
 //! ```
@@ -22,10 +23,13 @@ use crate::observer::CheckpointKind;
 use crate::provenance::Provenance;
 use crate::run_lock::RunLock;
 use crate::scores::ScoreTable;
+use crate::scoring::Scored;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tagwerk_stats::ScoringTime;
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -187,6 +191,7 @@ impl RunFolder {
         clock: &dyn Clock,
         set: impl FnOnce(&mut C),
     ) -> Result<()> {
+        self.refuse_imported()?;
         let _lock = RunLock::take(&self.path)?;
         let done = self.epochs_before(epochs)?;
         let mut config: C = self.config()?;
@@ -245,12 +250,38 @@ impl RunFolder {
         ScoreTable::read(&self.scores_path(part))
     }
 
+    /// The scores or predictions of `part`, whichever the run's task has.
+    ///
+    /// # Errors
+    /// When there are none or the file is damaged.
+    pub fn scored(&self, part: &str) -> Result<Scored> {
+        Scored::read(&self.scores_path(part))
+    }
+
     /// Path of the scores of `part`: `scores.parquet` for `test`, `scores-PART.parquet` for others.
     pub fn scores_path(&self, part: &str) -> PathBuf {
         match part {
             "test" => self.path.join("scores.parquet"),
             other => self.path.join(format!("scores-{other}.parquet")),
         }
+    }
+
+    /// How long scoring each part took, by the part's name.
+    ///
+    /// # Errors
+    /// When it does not parse.
+    pub fn scoring_times(&self) -> Result<BTreeMap<String, ScoringTime>> {
+        Ok(read_json(&self.scoring_path())?.unwrap_or_default())
+    }
+
+    /// Notes how long scoring `part` took.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn write_scoring_time(&self, part: &str, time: ScoringTime) -> Result<()> {
+        let mut times = self.scoring_times()?;
+        times.insert(part.to_owned(), time);
+        write_json(&self.scoring_path(), &times)
     }
 
     /// The folder for tables and figures.
@@ -297,6 +328,10 @@ impl RunFolder {
 
     pub(crate) fn log_path(&self) -> PathBuf {
         self.path.join("log.jsonl")
+    }
+
+    fn scoring_path(&self) -> PathBuf {
+        self.path.join("scoring.json")
     }
 
     fn config_path(&self) -> PathBuf {
@@ -381,6 +416,7 @@ mod tests {
             machine: Machine::this(),
             device: "cpu".to_owned(),
             threads: 2,
+            imported: None,
         };
         run.write_provenance(&provenance).unwrap();
         assert_eq!(run.provenance().unwrap(), Some(provenance));

@@ -6,16 +6,65 @@ use crate::journal::PointAuc;
 use crate::learner::{Batch, Learner};
 use crate::metric::Metric;
 use crate::observer::Observer;
+use crate::predictions::PredictionTable;
 use crate::scores::ScoreTable;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tagwerk_stats::{Roc, Truth, WorkingPoints, evaluate};
+use tagwerk_data::Task;
+use tagwerk_stats::{Roc, Truth, WorkingPoints, evaluate, evaluate_regression};
+
+/// What a learner says of events, as their task has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scored {
+    /// Scores of two classes.
+    Classes(ScoreTable),
+    /// Predictions of a number.
+    Values(PredictionTable),
+}
+
+impl Scored {
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(table) => table.len(),
+            Self::Values(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the table; the name appears when the file is complete.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        match self {
+            Self::Classes(table) => table.write(path),
+            Self::Values(table) => table.write(path),
+        }
+    }
+
+    /// Reads either table back, told by its columns.
+    ///
+    /// # Errors
+    /// A file that is no score file of this crate.
+    pub fn read(path: &Path) -> Result<Self> {
+        if PredictionTable::is_one(path)? {
+            return PredictionTable::read(path).map(Self::Values);
+        }
+        ScoreTable::read(path).map(Self::Classes)
+    }
+}
 
 /// Scores all jets in stored order, `batch_size` at once; `None` when `stop` was raised meanwhile. `what` names the
 /// examples in errors and to the observer.
 ///
 /// # Errors
-/// A learner that fails or gives a score that is not finite; examples that cannot be read.
+/// A learner that fails or gives a score that is not finite; examples that cannot be read, or that are of a regression.
 pub fn score(
     learner: &mut dyn Learner,
     examples: &dyn Examples,
@@ -24,6 +73,28 @@ pub fn score(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Option<ScoreTable>> {
+    match score_any(learner, examples, batch_size, what, observer, stop)? {
+        None => Ok(None),
+        Some(Scored::Classes(table)) => Ok(Some(table)),
+        Some(Scored::Values(_)) => Err(TrainError::Examples {
+            what: what.to_owned(),
+            reason: "events of a regression have predictions, not scores".to_owned(),
+        }),
+    }
+}
+
+/// Scores all events in stored order, of either task; otherwise as [`score`].
+///
+/// # Errors
+/// A learner that fails or gives a score that is not finite; examples that cannot be read.
+pub fn score_any(
+    learner: &mut dyn Learner,
+    examples: &dyn Examples,
+    batch_size: usize,
+    what: &str,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Option<Scored>> {
     score_at(learner, examples, batch_size, what, observer, stop, 0)
 }
 
@@ -36,7 +107,9 @@ pub(crate) fn score_at(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
     step: u64,
-) -> Result<Option<ScoreTable>> {
+) -> Result<Option<Scored>> {
+    let task = examples.task();
+    let mut targets = Vec::new();
     let mut table = ScoreTable::default();
     let mut parameters = Vec::new();
     for batch in examples.batches(Order::STORED, batch_size, 0) {
@@ -46,7 +119,10 @@ pub(crate) fn score_at(
         let batch = batch?;
         let scores = score_batch(learner, &batch, what, step)?;
         table.rows.extend_from_slice(&batch.rows);
-        table.labels.extend(batch.labels.iter().map(|&l| u8::from(l > 0.5)));
+        match task {
+            Task::Classification => table.labels.extend(batch.labels.iter().map(|&l| u8::from(l > 0.5))),
+            Task::Regression => targets.extend_from_slice(&batch.labels),
+        }
         match &batch.weights {
             Some(weights) => {
                 table.weighted = true;
@@ -67,6 +143,13 @@ pub(crate) fn score_at(
             reason,
         });
     }
+    if task == Task::Regression {
+        return Ok(Some(Scored::Values(PredictionTable {
+            rows: table.rows,
+            targets,
+            predictions: table.log_odds,
+        })));
+    }
     match parameters.len() {
         0 => {}
         n if n == table.len() => table.parameters = Some(parameters),
@@ -78,7 +161,7 @@ pub(crate) fn score_at(
             });
         }
     }
-    Ok(Some(table))
+    Ok(Some(Scored::Classes(table)))
 }
 
 /// Scores one batch and refuses what is not a finite number.
@@ -119,6 +202,48 @@ pub struct Figures {
     pub accuracy: f64,
     /// Background rejection by key `val_rejection_N`; `None` when no background passes.
     pub rejection: BTreeMap<String, Option<f64>>,
+}
+
+/// Figures of an epoch's validation, as its task has them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct EpochFigures {
+    pub(crate) loss: f64,
+    pub(crate) auc: Option<f64>,
+    pub(crate) points: Option<Vec<PointAuc>>,
+    pub(crate) accuracy: Option<f64>,
+    pub(crate) rejection: BTreeMap<String, Option<f64>>,
+    pub(crate) bias: Option<f64>,
+    pub(crate) resolution: Option<f64>,
+}
+
+/// Figures of either task; those of [`figures`], or mean squared error, bias and resolution.
+pub(crate) fn epoch_figures(scored: &Scored, what: &str, extra: &[Metric]) -> Result<EpochFigures> {
+    match scored {
+        Scored::Classes(table) => {
+            let figures = figures(table, what, extra)?;
+            Ok(EpochFigures {
+                loss: figures.loss,
+                auc: Some(figures.auc),
+                points: figures.points,
+                accuracy: Some(figures.accuracy),
+                rejection: figures.rejection,
+                ..EpochFigures::default()
+            })
+        }
+        Scored::Values(table) => {
+            let found =
+                evaluate_regression(&table.predictions, &table.targets).map_err(|source| TrainError::Metrics {
+                    what: what.to_owned(),
+                    source,
+                })?;
+            Ok(EpochFigures {
+                loss: found.mse,
+                bias: Some(found.bias),
+                resolution: Some(found.resolution),
+                ..EpochFigures::default()
+            })
+        }
+    }
 }
 
 /// Computes the figures of a score table, rejections at 30 %, 50 % and the `extra` signal efficiencies.

@@ -18,9 +18,10 @@ use crate::metric::Metric;
 use crate::observer::{CheckpointKind, StepReport};
 use crate::provenance::resident_bytes;
 use crate::run_folder::RunState;
-use crate::scoring::{figures, score_at};
-use crate::trainer::{Outcome, Sets, Trainer};
+use crate::scoring::{epoch_figures, score_at};
+use crate::trainer::{Outcome, Sets, Summary, Trainer};
 use std::sync::atomic::Ordering;
+use tagwerk_stats::ScoringTime;
 
 /// Whether to go on.
 enum Flow {
@@ -74,7 +75,10 @@ impl<'a> Session<'_, 'a> {
         }
         self.write_status(RunState::Finished)?;
         self.log("finished")?;
-        Ok(Outcome::Finished(self.summary()))
+        Ok(Outcome::Finished(Summary {
+            scoring: self.trainer.run.scoring_times()?,
+            ..self.summary()
+        }))
     }
 
     fn stopped(&mut self) -> Result<Outcome> {
@@ -208,7 +212,7 @@ impl<'a> Session<'_, 'a> {
         let Some(table) = scored else { return Ok(None) };
         let mut wanted: Vec<Metric> = vec![config.best];
         wanted.extend(config.early_stopping.as_ref().map(|rule| rule.metric));
-        let figures = figures(&table, "validation", &wanted)?;
+        let figures = epoch_figures(&table, "validation", &wanted)?;
         let now = self.count_time(false);
         let p = &self.progress;
         Ok(Some(EpochMetrics {
@@ -219,6 +223,8 @@ impl<'a> Session<'_, 'a> {
             val_auc: figures.auc,
             val_points: figures.points,
             val_accuracy: figures.accuracy,
+            val_bias: figures.bias,
+            val_resolution: figures.resolution,
             val_rejection: figures.rejection,
             learning_rate: p.learning_rate,
             seconds: p.epoch_seconds,
@@ -237,7 +243,8 @@ impl<'a> Session<'_, 'a> {
                 continue;
             }
             let (observer, stop) = (&mut *self.trainer.observer, &self.trainer.stop);
-            match score_at(
+            let start = self.trainer.clock.seconds();
+            let scored = score_at(
                 self.learner,
                 *examples,
                 batch_size,
@@ -245,10 +252,19 @@ impl<'a> Session<'_, 'a> {
                 observer,
                 stop,
                 self.progress.step,
-            )? {
-                Some(table) => table.write(&path)?,
-                None => return Ok(Flow::Stop),
-            }
+            )?;
+            let Some(table) = scored else {
+                return Ok(Flow::Stop);
+            };
+            let time = ScoringTime {
+                jets: table.len(),
+                seconds: self.trainer.clock.seconds() - start,
+                view_seconds: examples.view_seconds(),
+                threads: rayon::current_num_threads(),
+            };
+            // Before the scores: where they are, so is their time.
+            self.trainer.run.write_scoring_time(part, time)?;
+            table.write(&path)?;
         }
         Ok(Flow::Go)
     }

@@ -4,7 +4,7 @@ use crate::checkpoint::{BestEpoch, Ending};
 use crate::clock::Clock;
 use crate::config::Training;
 use crate::error::{Result, TrainError};
-use crate::examples::{Examples, require_both_classes};
+use crate::examples::{Examples, require_learnable};
 use crate::facts::{Facts, facts};
 use crate::learner::Learner;
 use crate::observer::Observer;
@@ -14,9 +14,11 @@ use crate::run_lock::RunLock;
 use crate::session::Session;
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tagwerk_stats::ScoringTime;
 
 /// What a training is made of and what it is judged by.
 pub struct Sets<'a> {
@@ -55,7 +57,7 @@ impl<'a> Sets<'a> {
 }
 
 impl Sets<'_> {
-    /// Refuses sets of one class or of none and part names that are no file names.
+    /// Refuses sets of one class or one target, of different tasks, and part names that are no file names.
     pub(crate) fn check(&self) -> Result<()> {
         for (i, (part, _)) in self.score.iter().enumerate() {
             let plain = part
@@ -69,10 +71,21 @@ impl Sets<'_> {
                 });
             }
         }
-        require_both_classes("training", self.train)?;
-        require_both_classes("validation", self.validation)?;
-        for (part, examples) in &self.score {
-            require_both_classes(part, *examples)?;
+        let task = self.train.task();
+        let others = self.score.iter().map(|(part, examples)| (part.as_str(), *examples));
+        let all = [("training", self.train), ("validation", self.validation)];
+        for (part, examples) in all.into_iter().chain(others) {
+            if examples.task() != task {
+                return Err(TrainError::Examples {
+                    what: format!("the {part} part"),
+                    reason: format!(
+                        "of a {}; that for training is of a {}",
+                        examples.task().name(),
+                        task.name()
+                    ),
+                });
+            }
+            require_learnable(part, examples)?;
         }
         Ok(())
     }
@@ -110,6 +123,8 @@ pub struct Summary {
     pub best: Option<BestEpoch>,
     /// Why it ended, absent when it was stopped before.
     pub ending: Option<Ending>,
+    /// How long scoring each part took, by the part's name; empty when it was stopped before.
+    pub scoring: BTreeMap<String, ScoringTime>,
 }
 
 /// Trains a learner in a run folder.

@@ -1,10 +1,11 @@
-//! `tagwerk data ..`: list, describe, fetch, convert and inspect data sets.
+//! `tagwerk data ..`: list, describe, fetch, convert, inspect and generate data sets.
 
 pub mod convert;
 pub mod fetch;
 pub mod info;
 pub mod inspect;
 pub mod list;
+pub mod stand_in;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -23,6 +24,8 @@ pub enum Typed {
     Convert(convert::Typed),
     /// Say what is in a file, in which ranges, and what is wrong
     Inspect(inspect::Typed),
+    /// Generate events in the layout of a data set that can no longer be downloaded
+    StandIn(stand_in::Typed),
 }
 
 /// Runs one of them.
@@ -33,5 +36,6 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         Typed::Fetch(typed) => fetch::run(typed, session),
         Typed::Convert(typed) => convert::run(typed, session),
         Typed::Inspect(typed) => inspect::run(typed, session),
+        Typed::StandIn(typed) => stand_in::run(typed, session),
     }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use tagwerk_data::{Packing, ParquetSink, StreamOptions};
+use tagwerk_data::{Dataset, Packing, ParquetSink, StreamOptions};
 use tagwerk_physics::FeaturePlan;
 use tagwerk_taggers::DataConfig;
 
@@ -95,7 +95,15 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         ..DataConfig::default()
     };
     let (part, name) = typed.part.of(&mut data);
-    let dataset = data.open()?;
+    let dataset = match data.open()? {
+        Dataset::Jets(dataset) => dataset,
+        Dataset::Arrays(dataset) => {
+            return Err(Failure::new(format!(
+                "{} holds arrays, not jets; observables are those of jets",
+                dataset.name()
+            )));
+        }
+    };
     let total = dataset.rows(part).min(typed.jets.unwrap_or(u64::MAX));
     let stream = dataset.stream(
         part,

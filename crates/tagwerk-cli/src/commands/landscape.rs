@@ -7,14 +7,14 @@ use crate::failure::Failure;
 use crate::format;
 use crate::output::write_whole;
 use crate::progress::{LandscapeProgress, Manner};
-use crate::report_input::{FinishedRun, assemble, typed_command};
+use crate::report_input::{self, FinishedRun, Words, typed_command};
 use crate::session::Session;
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use tagwerk_report::{table_text, write_report};
 use tagwerk_taggers::{
-    DataConfig, Finished, LandscapeConfig, LandscapeOutcome, SAMPLE, TaggerChoice, TaggerError, landscape, registry,
+    DataConfig, Finished, LandscapeConfig, LandscapeOutcome, LandscapeTable, SAMPLE, TaggerChoice, TaggerError,
+    landscape,
 };
 use tagwerk_train::TrainError;
 
@@ -29,6 +29,7 @@ Examples:
   tagwerk landscape
   tagwerk landscape --taggers pfn,particlenet-lite --trainings 9
   tagwerk landscape --data top-tagging --path data/top-tagging --name full
+  tagwerk landscape --data magic --path magic04.data
   tagwerk landscape study.toml --device cuda:0 --json table.json";
 
 /// What can be typed.
@@ -38,7 +39,8 @@ pub struct Typed {
     /// Configuration file (TOML) [default: four taggers, three trainings each, on the built-in sample]
     #[arg(value_name = "CONFIG")]
     config: Option<PathBuf>,
-    /// Taggers, separated by commas; `all` for all [default: those of the configuration; all with --data]
+    /// Taggers, separated by commas; `all` for all [default: those of the configuration; all that read the events with
+    /// --data]
     #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
     taggers: Option<Vec<String>>,
     /// Trainings of each tagger, with seeds one after the other [default: that of the configuration, or 3]
@@ -80,7 +82,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             let page = report(&folder, &config, &finished)?;
             let text = format!(
                 "{}\n{} in {}\nreport: {}\n",
-                table_text(&finished.result),
+                report_input::text(&finished.result),
                 format::counted(finished.runs.len() as u64, "training"),
                 format::duration(finished.seconds),
                 page.display()
@@ -96,19 +98,17 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
         (Some(path), _) => config_file::read(path, LandscapeConfig::from_toml)?,
         (None, None | Some(SAMPLE)) => LandscapeConfig::sample()?,
         (None, Some(source)) => {
-            let named = LandscapeConfig::for_data(DataConfig {
-                source: source.to_owned(),
-                ..DataConfig::default()
-            });
+            let mut data = DataConfig::default();
+            typed.data.lay_over(&mut data);
             LandscapeConfig {
                 name: short_name(source),
-                ..named
+                ..LandscapeConfig::for_data(data)?
             }
         }
     };
     typed.data.lay_over(&mut config.data);
     if let Some(names) = &typed.taggers {
-        config.taggers = chosen(names, &config.taggers);
+        config.taggers = chosen(names, &config)?;
     }
     config.trainings = typed.trainings.map_or(config.trainings, Into::into);
     config.bootstrap = typed.bootstrap.unwrap_or(config.bootstrap);
@@ -132,19 +132,19 @@ fn configuration(typed: &Typed, seed: Option<u64>) -> Result<LandscapeConfig, Fa
     Ok(config)
 }
 
-/// The taggers of these names, with the settings that the configuration has for them.
-fn chosen(names: &[String], configured: &[TaggerChoice]) -> Vec<TaggerChoice> {
-    let all = names.iter().any(|name| name == "all");
-    let names: Vec<&str> = if all {
-        registry::names().collect()
+/// The taggers of these names, with the settings that the configuration has for them; `all` are those that read its
+/// data.
+fn chosen(names: &[String], config: &LandscapeConfig) -> Result<Vec<TaggerChoice>, Failure> {
+    let named = if names.iter().any(|name| name == "all") {
+        LandscapeConfig::for_data(config.data.clone())?.taggers
     } else {
-        names.iter().map(|name| name.trim()).collect()
+        names.iter().map(|name| TaggerChoice::from(name.trim())).collect()
     };
-    let choice = |name: &&str| configured.iter().find(|choice| choice.name == *name).cloned();
-    names
-        .iter()
-        .map(|name| choice(name).unwrap_or_else(|| TaggerChoice::from(*name)))
-        .collect()
+    let configured = |choice: TaggerChoice| {
+        let own = config.taggers.iter().find(|own| own.name == choice.name).cloned();
+        own.unwrap_or(choice)
+    };
+    Ok(named.into_iter().map(configured).collect())
 }
 
 /// Advice where the folder holds another landscape.
@@ -179,14 +179,17 @@ fn report(folder: &Path, config: &LandscapeConfig, finished: &Finished) -> Resul
             scores: run.scores.clone(),
         })
         .collect();
-    let result = &finished.result;
+    let (dataset, counted, test_rows) = match &finished.result {
+        LandscapeTable::Classes(table) => (&table.dataset, table.counted.as_str(), table.test_rows),
+        LandscapeTable::Values(table) => (&table.dataset, "events", table.test_rows),
+    };
     let jets = |limit: Option<u64>| limit.map_or_else(|| "all".to_owned(), format::grouped);
     let data = &config.data;
     let settings = vec![
-        ("data set".to_owned(), result.dataset.clone()),
-        ("training jets, at most".to_owned(), jets(data.train_jets)),
-        ("validation jets, at most".to_owned(), jets(data.validation_jets)),
-        ("test jets".to_owned(), format::grouped(result.test_rows as u64)),
+        ("data set".to_owned(), dataset.clone()),
+        (format!("training {counted}, at most"), jets(data.train_jets)),
+        (format!("validation {counted}, at most"), jets(data.validation_jets)),
+        (format!("test {counted}"), format::grouped(test_rows as u64)),
         ("trainings a tagger".to_owned(), config.trainings.to_string()),
         ("seeds".to_owned(), format!("{} and following", config.seed)),
         (
@@ -194,9 +197,12 @@ fn report(folder: &Path, config: &LandscapeConfig, finished: &Finished) -> Resul
             inline(&config.training),
         ),
     ];
-    let title = format!("Landscape {}", config.name);
-    let input = assemble(title, result.clone(), &runs, settings, vec![typed_command()])?;
-    Ok(write_report(&input, &folder.join("report"))?)
+    let words = Words {
+        title: format!("Landscape {}", config.name),
+        settings,
+        commands: vec![typed_command()],
+    };
+    report_input::write(&finished.result, &runs, words, &folder.join("report"))
 }
 
 /// A table in one line.

@@ -1,14 +1,17 @@
 //! `tagwerk report RUN.. -o DIR`.
 
 use crate::failure::Failure;
-use crate::report_input::{FinishedRun, assemble, typed_command};
+use crate::report_input::{self, FinishedRun, Words, typed_command};
 use crate::session::Session;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use tagwerk_report::{table_text, write_report};
-use tagwerk_stats::{BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TrainingInput};
-use tagwerk_taggers::{RunConfig, parameter_count, registry};
-use tagwerk_train::{CheckpointKind, RunFolder, RunState};
+use tagwerk_data::Dataset;
+use tagwerk_stats::{
+    BootstrapOptions, Landscape, LandscapeOptions, LandscapeResult, RegressionLandscape, RegressionTable,
+    RegressionTraining, ScoringTime, TaggerInput, TrainingInput,
+};
+use tagwerk_taggers::{LandscapeTable, RunConfig, parameter_count, registry};
+use tagwerk_train::{CheckpointKind, RunFolder, RunState, Scored};
 
 const EXAMPLES: &str = "\
 RUN is a run folder, or a folder of run folders such as that of a landscape. Runs that differ in nothing but the seed are trainings \
@@ -42,6 +45,8 @@ struct Candidate {
     config: RunConfig,
     epochs: usize,
     seconds: f64,
+    threads: Option<usize>,
+    scoring: Option<ScoringTime>,
 }
 
 /// Writes the report.
@@ -50,7 +55,13 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     for path in folders(&typed.runs)? {
         let folder = RunFolder::open(&path)?;
         match folder.status()? {
-            Some(status) if status.state == RunState::Finished => candidates.push(candidate(&folder)?),
+            Some(status) if status.state == RunState::Finished && folder.scores_path("test").is_file() => {
+                candidates.push(candidate(&folder)?);
+            }
+            Some(status) if status.state == RunState::Finished => session.output.note(&format!(
+                "left out: {run} has no scores of test jets; `tagwerk score {run} DATA -o {run}/scores.parquet` makes them",
+                run = path.display()
+            )),
             _ => session
                 .output
                 .note(&format!("left out: {} is not finished", path.display())),
@@ -71,18 +82,30 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         dataset: dataset
             .as_ref()
             .map_or_else(|| data.source.clone(), |dataset| data.name(dataset)),
-        published_test_set: dataset.is_some_and(|dataset| data.is_published_test_set(&dataset)),
+        counted: dataset.as_ref().map_or("jets", |dataset| dataset.counted()),
+        published_test_set: dataset
+            .as_ref()
+            .is_some_and(|dataset| data.is_published_test_set(dataset)),
         bootstrap: (typed.bootstrap > 0).then(|| BootstrapOptions {
             replicas: typed.bootstrap,
             seed: session.seed.unwrap_or(candidates[0].run.seed),
         }),
     };
-    let result = tabulate(&candidates, options)?;
+    let result = match &candidates[0].run.scores {
+        Scored::Classes(_) => LandscapeTable::Classes(tabulate(&candidates, options, dataset.as_ref())?),
+        Scored::Values(_) => {
+            LandscapeTable::Values(tabulate_regression(&candidates, &options.dataset, dataset.as_ref())?)
+        }
+    };
     let runs: Vec<FinishedRun> = candidates.into_iter().map(|candidate| candidate.run).collect();
-    let input = assemble(typed.title.clone(), result, &runs, Vec::new(), vec![typed_command()])?;
-    let page = write_report(&input, &typed.output)?;
-    let text = format!("{}\nreport: {}\n", table_text(&input.landscape), page.display());
-    session.output.result(&text, &input.landscape)
+    let words = Words {
+        title: typed.title.clone(),
+        settings: Vec::new(),
+        commands: vec![typed_command()],
+    };
+    let page = report_input::write(&result, &runs, words, &typed.output)?;
+    let text = format!("{}\nreport: {}\n", report_input::text(&result), page.display());
+    session.output.result(&text, &result)
 }
 
 /// Run folders, and those inside folders of them, each once.
@@ -125,16 +148,23 @@ fn candidate(folder: &RunFolder) -> Result<Candidate, Failure> {
             seed: config.training.seed,
             path: folder.path().to_owned(),
             history: folder.metrics()?,
-            scores: folder.scores("test")?,
+            scores: folder.scored("test")?,
         },
         epochs: progress.as_ref().map_or(0, |p| p.epochs_done as usize),
         seconds: progress.map_or(0.0, |p| p.seconds),
+        threads: folder.provenance()?.map(|provenance| provenance.threads),
+        scoring: folder.scoring_times()?.remove("test"),
         config,
     })
 }
 
 fn same_jets(a: &FinishedRun, b: &FinishedRun) -> Result<(), Failure> {
-    if (&a.scores.rows, &a.scores.labels) == (&b.scores.rows, &b.scores.labels) {
+    let same = match (&a.scores, &b.scores) {
+        (Scored::Classes(a), Scored::Classes(b)) => (&a.rows, &a.labels) == (&b.rows, &b.labels),
+        (Scored::Values(a), Scored::Values(b)) => (&a.rows, &a.targets) == (&b.rows, &b.targets),
+        _ => false,
+    };
+    if same {
         return Ok(());
     }
     let (a, b) = (a.path.display(), b.path.display());
@@ -190,24 +220,76 @@ fn name(path: &Path) -> String {
     )
 }
 
-fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<LandscapeResult, Failure> {
-    let truth = candidates[0].run.scores.truth()?;
-    let mut table = Landscape::new(&truth, options);
-    let mut rows: Vec<&str> = Vec::new();
+/// The rows of the table in their order, each with its runs.
+fn by_row(candidates: &[Candidate]) -> Vec<(&str, Vec<&Candidate>)> {
+    let mut rows: Vec<(&str, Vec<&Candidate>)> = Vec::new();
     for candidate in candidates {
-        if !rows.contains(&candidate.run.row.as_str()) {
-            rows.push(&candidate.run.row);
+        match rows.iter_mut().find(|(row, _)| *row == candidate.run.row) {
+            Some((_, own)) => own.push(candidate),
+            None => rows.push((&candidate.run.row, vec![candidate])),
         }
     }
-    for row in rows {
-        let own: Vec<&Candidate> = candidates.iter().filter(|c| c.run.row == row).collect();
-        let scores: Vec<Vec<f64>> = own.iter().map(|c| c.run.scores.probabilities()).collect();
+    rows
+}
+
+/// Trained parameters of a run, where they can be told.
+fn parameters(run: &Path) -> Result<Option<u64>, Failure> {
+    Ok(parameter_count(run)?.map(|count| count as u64))
+}
+
+fn tabulate_regression(
+    candidates: &[Candidate],
+    name: &str,
+    dataset: Option<&Dataset>,
+) -> Result<RegressionTable, Failure> {
+    let (target, unit) = match dataset {
+        Some(Dataset::Arrays(arrays)) => arrays.target(),
+        _ => ("target", ""),
+    };
+    let targets = match &candidates[0].run.scores {
+        Scored::Values(table) => table.targets.clone(),
+        Scored::Classes(_) => Vec::new(),
+    };
+    let mut table = RegressionLandscape::new(name, target, unit, &targets)?;
+    for (row, own) in by_row(candidates) {
+        let trainings: Vec<RegressionTraining<f32>> = own
+            .iter()
+            .filter_map(|c| match &c.run.scores {
+                Scored::Values(table) => Some(RegressionTraining {
+                    seed: c.run.seed,
+                    predictions: &table.predictions,
+                    epochs: c.epochs,
+                    seconds: c.seconds,
+                }),
+                Scored::Classes(_) => None,
+            })
+            .collect();
+        table.add(row, parameters(&own[0].run.path)?, &trainings)?;
+    }
+    Ok(table.finish()?)
+}
+
+fn tabulate(
+    candidates: &[Candidate],
+    options: LandscapeOptions,
+    dataset: Option<&Dataset>,
+) -> Result<LandscapeResult, Failure> {
+    let scores = |c: &Candidate| match &c.run.scores {
+        Scored::Classes(table) => Some(table.clone()),
+        Scored::Values(_) => None,
+    };
+    let first = scores(&candidates[0]).ok_or_else(|| Failure::new("the runs have no scores of two classes"))?;
+    let truth = first.truth()?;
+    let jets = !matches!(dataset, Some(Dataset::Arrays(_)));
+    let mut table = Landscape::new(&truth, options);
+    for (row, own) in by_row(candidates) {
+        let scores: Vec<Vec<f64>> = own.iter().filter_map(|c| Some(scores(c)?.probabilities())).collect();
         let config = &own[0].config;
         let tagger = registry::tagger(&config.tagger, &config.settings)?;
         table.add(TaggerInput {
             name: row.to_owned(),
-            parameters: Some(parameter_count(&own[0].run.path)? as u64),
-            published: Some(tagger.published()),
+            parameters: parameters(&own[0].run.path)?,
+            published: jets.then(|| tagger.published()),
             trainings: own
                 .iter()
                 .zip(&scores)
@@ -216,6 +298,8 @@ fn tabulate(candidates: &[Candidate], options: LandscapeOptions) -> Result<Lands
                     scores,
                     epochs: c.epochs,
                     seconds: c.seconds,
+                    threads: c.threads,
+                    scoring: c.scoring,
                 })
                 .collect(),
         })?;

@@ -9,12 +9,12 @@ use crate::session::Session;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
-use tagwerk_stats::{Evaluation, WorkingPoints, evaluate};
-use tagwerk_taggers::{DataConfig, RunConfig};
+use tagwerk_taggers::{DataConfig, Evaluated, RunConfig};
 use tagwerk_train::RunFolder;
 
 const EXAMPLES: &str = "\
 The result is Parquet with the columns row (in the data set), label, weight, parameter, score (signal probability) and log_odds. \
+Of a regression they are row, target and prediction. \
 A single file is divided 60/20/20 by position, as in training; `--part all` scores every row of it.
 
 Examples:
@@ -51,7 +51,7 @@ struct Told {
     part: &'static str,
     jets: usize,
     file: String,
-    evaluation: Option<Evaluation>,
+    evaluation: Option<Evaluated>,
 }
 
 /// Scores.
@@ -78,10 +78,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     table.write(&typed.output)?;
     // Unlabelled jets, or those of one class, have scores but nothing to be judged by.
-    let evaluation = match table.truth() {
-        Ok(truth) => Some(evaluate(&table.probabilities(), &truth, &WorkingPoints::default())?),
-        Err(_) => None,
-    };
+    let evaluation = Evaluated::of(&table).ok();
     let told = Told {
         run: typed.run.to_string_lossy().into_owned(),
         data: data.source,
@@ -97,7 +94,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         told.data
     );
     if let Some(evaluation) = &told.evaluation {
-        text.push_str(&format!("{}\n", format::evaluation(evaluation)));
+        text.push_str(&format!("{}\n", format::evaluated(evaluation)));
     }
     text.push_str(&format!("scores: {}\n", told.file));
     session.output.result(&text, &told)

@@ -9,8 +9,7 @@ use crate::session::Session;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tagwerk_stats::Evaluation;
-use tagwerk_taggers::{RunConfig, RunResult};
+use tagwerk_taggers::{Evaluated, RunConfig, RunResult};
 use tagwerk_train::{Outcome, Summary};
 
 const EXAMPLES: &str = "\
@@ -108,7 +107,7 @@ struct Told<'a> {
     outcome: &'static str,
     #[serde(flatten)]
     summary: &'a Summary,
-    test: Option<&'a Evaluation>,
+    test: Option<&'a Evaluated>,
 }
 
 /// Says what a training gave. A stopped one is a failure that says how to go on.
@@ -134,7 +133,7 @@ pub fn tell(result: &RunResult, session: &Session) -> Result<(), Failure> {
         format::duration(summary.seconds)
     );
     if let Some(evaluation) = &result.evaluation {
-        text.push_str(&format!("test\n{}\n", format::evaluation(evaluation)));
+        text.push_str(&format!("test\n{}\n", format::evaluated(evaluation)));
     }
     text.push_str(&format!("run: {}\n", told.run));
     session.output.result(&text, &told)?;

@@ -112,7 +112,7 @@ impl Observer for TrainingProgress {
     fn step(&mut self, report: &StepReport) {
         self.at(report.epoch, report.done, report.steps);
         let news = format!(
-            "epoch {}/{} {:.0} %, loss {:.4}, {} jets/s, {}",
+            "epoch {}/{} {:.0} %, loss {:.4}, {}/s, {}",
             report.epoch,
             self.epochs,
             100.0 * report.done as f64 / report.steps.max(1) as f64,
@@ -138,14 +138,18 @@ impl Observer for TrainingProgress {
     }
 
     fn epoch_end(&mut self, metrics: &EpochMetrics, best: bool) {
+        let judged = match (metrics.val_auc, metrics.val_resolution) {
+            (Some(auc), _) => format!("val_auc {auc:.5}"),
+            (None, Some(resolution)) => format!("val_resolution {resolution:.5}"),
+            (None, None) => String::new(),
+        };
         let text = format!(
-            "{}: epoch {}/{}: loss {:.5}, val_loss {:.5}, val_auc {:.5}, {} jets/s{}",
+            "{}: epoch {}/{}: loss {:.5}, val_loss {:.5}, {judged}, {}/s{}",
             self.label,
             metrics.epoch,
             self.epochs,
             metrics.train_loss,
             metrics.val_loss,
-            metrics.val_auc,
             grouped(metrics.jets_per_second as u64),
             if best { ", the best so far" } else { "" }
         );

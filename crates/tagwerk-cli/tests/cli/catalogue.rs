@@ -17,12 +17,15 @@ fn taggers_have_the_published_architectures_and_numbers() {
             .unwrap_or_else(|| panic!("{name} in {list}"))
             .clone()
     };
-    // Parameter counts that follow from the architectures of arXiv:1902.09914 and arXiv:1902.08570.
+    // Parameter counts that follow from the published architectures.
     for (name, parameters) in [
         ("topodnn", 59_323),
         ("pfn", 82_458),
         ("efn", 82_358),
         ("particlenet-lite", 26_416),
+        ("resnext", 1_457_314),
+        ("part", 2_141_134),
+        ("lorentznet", 224_072),
     ] {
         assert_eq!(find(name)["parameters"], parameters, "{name}");
         assert!(find(name)["view"].is_string());

@@ -55,6 +55,10 @@ fn a_landscape_prints_published_rows_and_its_report_has_the_same_numbers() {
         }
     }
     assert_eq!(sandbox.json_file("land/report/landscape.json"), told);
+    advises(&ran.stdout, &told);
+    let figure = String::from_utf8(sandbox.bytes("land/report/figures/pareto.csv")).unwrap();
+    // Two taggers, each with a training time, a scoring time and a size.
+    assert_eq!(figure.lines().count(), 7, "{figure}");
     let page = String::from_utf8(sandbox.bytes("land/report/report.html")).unwrap();
     assert!(
         page.contains("tagwerk landscape --taggers topodnn,pfn"),
@@ -80,6 +84,36 @@ fn a_landscape_prints_published_rows_and_its_report_has_the_same_numbers() {
     assert!(
         sentence.contains("train_jets") && sentence.contains("--name"),
         "{sentence}"
+    );
+}
+
+/// The text ends with advice, and the JSON has what it is made of: every tagger has all three costs, measured.
+fn advises(text: &str, told: &serde_json::Value) {
+    let advice = &told["advice"];
+    let best = advice["highest_rejection"].as_str().unwrap();
+    assert!(
+        text.contains(&format!("For the highest rejection: {best} (R(0.3) ")),
+        "{text}"
+    );
+    assert!(
+        text.contains("Cheapest: ") && text.contains("scoring on 1 thread"),
+        "{text}"
+    );
+    for cost in ["training_seconds", "inference_microseconds", "parameters"] {
+        let points = advice[cost].as_array().unwrap();
+        assert_eq!(points.len(), 2, "{cost} in {advice}");
+        assert!(
+            points.iter().all(|point| point["cost"].as_f64().unwrap() > 0.0),
+            "{advice}"
+        );
+        // Nothing is cheaper than the first, so nothing can rule it out but one of the same cost.
+        assert_eq!(points[0]["standing"], "front", "{advice}");
+    }
+    let scoring = &told["taggers"][1]["trainings"][0]["scoring"];
+    assert_eq!((&scoring["jets"], &scoring["threads"]), (&600.into(), &1.into()));
+    assert!(
+        scoring["seconds"].as_f64().unwrap() > 0.0 && scoring["view_seconds"].as_f64().unwrap() > 0.0,
+        "{scoring}"
     );
 }
 

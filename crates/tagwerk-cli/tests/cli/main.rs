@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod arrays;
 mod catalogue;
 mod damaged;
 mod evaluate;
 mod features;
+mod import;
 #[cfg(unix)]
 mod interrupted;
 mod landscape;

@@ -1,6 +1,6 @@
 //! The sample inside the program: generated jets after the recipe of the reference data set.
 
-use super::{CatalogueEntry, ColumnEntry};
+use super::{CatalogueEntry, ColumnEntry, Holds};
 
 /// The sample's Parquet file.
 pub(crate) const PARQUET: &[u8] = include_bytes!("../../../../samples/top_sample.parquet");
@@ -9,6 +9,7 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     name: "sample",
     title: "10,000 top-tagging jets, inside the program",
     task: "binary classification: jets of hadronically decaying top quarks (1) against light-quark and gluon jets (0)",
+    holds: Holds::Jets,
     recipe: &[
         (
             "generator",

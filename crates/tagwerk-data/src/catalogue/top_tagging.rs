@@ -1,12 +1,13 @@
 //! The top-tagging reference data set of the community's comparison (arXiv:1902.09914).
 
-use super::{CatalogueEntry, ColumnEntry, FileEntry};
+use super::{CatalogueEntry, ColumnEntry, FileEntry, Holds};
 use crate::split::Part;
 
 pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     name: "top-tagging",
     title: "Top quark tagging reference data set, v0 (2018_03_27)",
     task: "binary classification: jets of hadronically decaying top quarks (1) against light-quark and gluon jets (0)",
+    holds: Holds::Jets,
     recipe: &[
         (
             "generator",

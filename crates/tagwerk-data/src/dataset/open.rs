@@ -4,7 +4,7 @@ use super::{DataFile, Inner, JetDataset};
 use crate::catalogue;
 use crate::columns::{EmptyJets, JetColumns};
 use crate::error::DataError;
-use crate::readers::{self, ParquetFile};
+use crate::readers::{self, NumpyArrays, ParquetFile};
 use crate::source::{Plan, Source};
 use crate::split::{Part, RowSet, Split, split_by_column, split_rows};
 use arrow_array::cast::AsArray;
@@ -73,6 +73,13 @@ impl JetDataset {
         if path.is_dir() {
             return Self::open_directory(name, path, options);
         }
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) && options.split.is_none() {
+            let (members, _) = NumpyArrays::members(path)?;
+            if members.iter().any(|m| m.name == "X_train_0") {
+                let flagged = members.iter().any(|m| m.name == "X_train_1" && m.shape.is_empty());
+                return Self::open_divided(name, path, flagged, options);
+            }
+        }
         let source = readers::open(path)?;
         let parts = file_parts(source.as_ref(), &options.split.clone().unwrap_or_default())?;
         let file = DataFile::new(source, Some(path), 0, options)?;
@@ -111,6 +118,48 @@ impl JetDataset {
             String::new(),
             options,
         ))
+    }
+
+    /// Jets in the layout of pd4ml (arXiv:2107.00656): training and test jets in one archive. Which of the former
+    /// validate is told by the flag `X_train_1` (0 train, 2 validation), or they are the last fifth.
+    fn open_divided(name: String, path: &Path, flagged: bool, options: &JetOptions) -> Result<Self, DataError> {
+        let open = |part: &str, first_row: u64| {
+            let label = format!("y_{part}");
+            let names = [format!("X_{part}_0"), label.clone()];
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let source = Arc::new(NumpyArrays::open_arrays(path, Some(&names))?);
+            let options = JetOptions {
+                label: Some(label),
+                ..options.clone()
+            };
+            DataFile::new(source, Some(path), first_row, &options)
+        };
+        let train = open("train", 0)?;
+        let count = train.source.row_count();
+        let test = open("test", count)?;
+        let [first, second, other] = if flagged {
+            let flags = NumpyArrays::open_arrays(path, Some(&["X_train_1"]))?;
+            split_by_column(
+                flags.file(),
+                "X_train_1",
+                split_column(&flags, "X_train_1")?.into_iter(),
+            )?
+        } else {
+            let cut = count * 4 / 5;
+            [RowSet::Range(0..cut), RowSet::Range(cut..count), RowSet::Range(0..0)]
+        };
+        if let Some(row) = other.row(0) {
+            return Err(DataError::Value {
+                file: path.display().to_string(),
+                row,
+                column: "X_train_1".into(),
+                value: "1".into(),
+                allowed: "0 (train) or 2 (validation) among the training jets",
+            });
+        }
+        let rest = RowSet::Range(0..test.source.row_count());
+        let parts = [vec![(0, first)], vec![(0, second)], vec![(1, rest)]];
+        Ok(Self::assemble(name, vec![train, test], parts, String::new(), options))
     }
 
     fn open_directory(name: String, path: &Path, options: &JetOptions) -> Result<Self, DataError> {
@@ -278,7 +327,12 @@ fn split_column(source: &dyn Source, name: &str) -> Result<Vec<i64>, DataError> 
 }
 
 fn integers(array: &dyn Array) -> Option<Vec<i64>> {
-    use arrow_array::types::{Int8Type, Int16Type, Int32Type, UInt8Type};
+    use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, UInt8Type};
+    let whole = |values: &mut dyn Iterator<Item = f64>| -> Vec<i64> {
+        values
+            .map(|v| if v.fract() == 0.0 { v as i64 } else { i64::MIN })
+            .collect()
+    };
     Some(match array.data_type() {
         DataType::Int8 => array
             .as_primitive::<Int8Type>()
@@ -305,6 +359,15 @@ fn integers(array: &dyn Array) -> Option<Vec<i64>> {
             .map(|&v| v.into())
             .collect(),
         DataType::Int64 => array.as_primitive::<Int64Type>().values().to_vec(),
+        // Flags are kept as floats beside momenta; what is no whole number is no part's.
+        DataType::Float32 => whole(
+            &mut array
+                .as_primitive::<Float32Type>()
+                .values()
+                .iter()
+                .map(|&v| f64::from(v)),
+        ),
+        DataType::Float64 => whole(&mut array.as_primitive::<Float64Type>().values().iter().copied()),
         _ => return None,
     })
 }
@@ -321,11 +384,12 @@ pub fn file_digest(path: &Path) -> Result<(u64, String), DataError> {
     loop {
         let n = handle.read(&mut buffer).map_err(DataError::io(path, "read"))?;
         if n == 0 {
-            return Ok((bytes, hexadecimal(&hasher.finalize())));
+            break;
         }
         hasher.update(&buffer[..n]);
         bytes += n as u64;
     }
+    Ok((bytes, hexadecimal(&hasher.finalize())))
 }
 
 /// Bytes as lower-case hexadecimal digits.

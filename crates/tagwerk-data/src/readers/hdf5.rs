@@ -153,6 +153,72 @@ impl Table {
     }
 }
 
+/// A data set of numbers of a fixed shape a row.
+#[derive(Debug)]
+pub(crate) struct Dense {
+    file: String,
+    path: PathBuf,
+    dataset: &'static str,
+    /// First axis.
+    pub(crate) rows: u64,
+    /// The other axes.
+    pub(crate) shape: Vec<usize>,
+}
+
+impl Dense {
+    /// Opens `dataset` of the file at `path`.
+    ///
+    /// # Errors
+    /// A file that is no HDF5 or has no such data set; a shape whose values no memory holds.
+    pub(crate) fn open(path: &Path, dataset: &'static str) -> Result<Self, DataError> {
+        /// No compression does better than a thousand; a damaged shape would ask for more memory than there is.
+        const MOST_VALUES_A_BYTE: u64 = 1024;
+        let file = path.display().to_string();
+        check_length(path, &file)?;
+        let bytes = std::fs::metadata(path).map_err(DataError::io(path, "stat"))?.len();
+        let most = bytes.saturating_mul(MOST_VALUES_A_BYTE);
+        let shape = guard(&file, || Ok(open_handle(path)?.dataset(dataset)?.shape()))
+            .map_err(|error| explain_missing(path, &file, dataset, error))?;
+        let values = shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
+        let Some((&rows, rest)) = shape.split_first().filter(|_| values.is_some_and(|n| n as u64 <= most)) else {
+            let reason = format!("/{dataset} has the shape {shape:?}, which does not fit into {bytes} bytes");
+            return Err(format_error(&file, reason));
+        };
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            dataset,
+            rows: rows as u64,
+            shape: rest.to_vec(),
+        })
+    }
+
+    /// The values of `rows`, as f64, row-major.
+    ///
+    /// # Errors
+    /// Damaged data; values that are neither f64 nor f32.
+    pub(crate) fn read(&self, rows: Range<u64>) -> Result<Vec<f64>, DataError> {
+        let starts: Vec<usize> = std::iter::once(rows.start as usize)
+            .chain(self.shape.iter().map(|_| 0))
+            .collect();
+        let counts: Vec<usize> = std::iter::once((rows.end - rows.start) as usize)
+            .chain(self.shape.iter().copied())
+            .collect();
+        guard(&self.file, || {
+            let handle = open_handle(&self.path)?;
+            let set = handle.dataset(self.dataset)?;
+            match set.datatype()? {
+                DatatypeMessage::FloatingPoint { size: 4, .. } => Ok(set
+                    .read_slice::<f32>(&starts, &counts)?
+                    .into_iter()
+                    .map(f64::from)
+                    .collect()),
+                _ => set.read_slice::<f64>(&starts, &counts),
+            }
+        })
+    }
+}
+
 fn open_handle(path: &Path) -> rust_hdf5::Result<H5File> {
     // Reading needs no lock, and shared file systems often have none.
     H5File::options().no_locking().open(path)
@@ -205,7 +271,8 @@ fn check_length(path: &Path, file: &str) -> Result<(), DataError> {
             "the file does not start with the HDF5 signature".into(),
         ));
     }
-    // Superblock versions 0 and 1 keep the address behind 24 or 28 fixed bytes and two addresses; 2 and 3 behind 12 and two.
+    // Superblock versions 0 and 1 keep the address behind 24 or 28 fixed bytes and two addresses; 2 and 3 behind 12 and
+    // two.
     let at = match head[8] {
         0 => 40,
         1 => 44,

@@ -21,6 +21,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// One array of a `.npz`, from its header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumpyMember {
+    /// Name, without `.npy`.
+    pub name: String,
+    /// First axis.
+    pub rows: u64,
+    /// The other axes.
+    pub shape: Vec<usize>,
+}
+
 /// The arrays of a `.npy` or `.npz` file with one common length.
 #[derive(Debug)]
 pub struct NumpyArrays {
@@ -69,7 +80,7 @@ impl NumpyArrays {
         let mut arrays: Vec<(String, NumpyArray)> = Vec::new();
         let mut found: Vec<String> = Vec::new();
         if zipped {
-            let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad(&file, e))?;
+            let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad_archive(&file, &e))?;
             let mut entries: Vec<String> = archive.file_names().map(str::to_owned).collect();
             entries.sort_unstable();
             for entry in entries {
@@ -152,6 +163,35 @@ impl NumpyArrays {
         })
     }
 
+    /// The arrays of a `.npz`, in the order of their names, and the archive's comment.
+    ///
+    /// # Errors
+    /// A file that is no such archive; an array that is not readable.
+    pub fn members(path: &Path) -> Result<(Vec<NumpyMember>, String), DataError> {
+        let file = path.display().to_string();
+        let handle = BufReader::new(File::open(path).map_err(DataError::io(path, "open"))?);
+        let mut archive = zip::ZipArchive::new(handle).map_err(|e| bad_archive(&file, &e))?;
+        let mut entries: Vec<String> = archive.file_names().map(str::to_owned).collect();
+        entries.sort_unstable();
+        let mut members = Vec::new();
+        for entry in entries {
+            let name = entry.strip_suffix(".npy").unwrap_or(&entry).to_owned();
+            let mut member = archive.by_name(&entry).map_err(|e| bad(&file, e))?;
+            let size = member.size();
+            let header = Header::read(&mut member).map_err(|e| bad(&file, format!("{name}: {e}")))?;
+            header
+                .check_length(size)
+                .map_err(|e| bad(&file, format!("{name}: {e}")))?;
+            members.push(NumpyMember {
+                name,
+                rows: header.rows,
+                shape: header.shape.iter().map(|&axis| axis as usize).collect(),
+            });
+        }
+        let comment = String::from_utf8_lossy(archive.comment()).into_owned();
+        Ok((members, comment))
+    }
+
     /// A stream of an array's values from its first row on. Every column of a `.npz` has a handle of its own.
     fn stream(&self, array: &NumpyArray) -> Result<Stream, DataError> {
         let handle = File::open(&self.path).map_err(DataError::io(&self.path, "open"))?;
@@ -166,7 +206,7 @@ impl NumpyArrays {
                 row_bytes: array.header.row_bytes(),
             });
         }
-        let archive = zip::ZipArchive::new(handle).map_err(|e| bad(&self.file, e))?;
+        let archive = zip::ZipArchive::new(handle).map_err(|e| bad_archive(&self.file, &e))?;
         let mut member = Unpacker::new(archive, &array.entry).map_err(|e| bad(&self.file, e))?;
         std::io::copy(&mut (&mut member).take(array.start), &mut std::io::sink()).map_err(|e| bad(&self.file, e))?;
         Ok(Stream {
@@ -282,15 +322,28 @@ impl Stream {
 ///
 /// The zip library lends members for as long as the archive is borrowed. The member's compressed bytes are therefore
 /// read from their position in the file, through a decoder of our own.
+///
+/// At its end the bytes are held against the archive's checksum, so that damage is found by whoever reads a member
+/// whole.
 struct Unpacker {
     decoder: Box<dyn Read + Send>,
+    checksum: flate2::Crc,
+    expected: u32,
+    left: u64,
 }
 
 impl Unpacker {
     fn new(mut archive: zip::ZipArchive<BufReader<File>>, entry: &str) -> zip::result::ZipResult<Self> {
-        let (start, packed, method) = {
+        let (start, packed, method, expected, left) = {
             let member = archive.by_name(entry)?;
-            (member.data_start(), member.compressed_size(), member.compression())
+            let (checksum, size) = (member.crc32(), member.size());
+            (
+                member.data_start(),
+                member.compressed_size(),
+                member.compression(),
+                checksum,
+                size,
+            )
         };
         let mut handle = archive.into_inner();
         handle.seek(SeekFrom::Start(start))?;
@@ -304,13 +357,26 @@ impl Unpacker {
                 ));
             }
         };
-        Ok(Self { decoder })
+        Ok(Self {
+            decoder,
+            checksum: flate2::Crc::new(),
+            expected,
+            left,
+        })
     }
 }
 
 impl Read for Unpacker {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        self.decoder.read(out)
+        let read = self.decoder.read(out)?;
+        self.checksum.update(&out[..read]);
+        self.left = self.left.saturating_sub(read as u64);
+        if self.left == 0 && read > 0 && self.checksum.sum() != self.expected {
+            let (found, expected) = (self.checksum.sum(), self.expected);
+            let message = format!("damaged: checksum {found:08x}, the archive says {expected:08x}");
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
+        }
+        Ok(read)
     }
 }
 
@@ -355,6 +421,11 @@ impl Header {
         Field::new(name, DataType::FixedSizeList(item, self.width() as i32), false)
             .with_metadata(HashMap::from([("shape".to_owned(), shape.join(","))]))
     }
+}
+
+/// What a file that is no whole archive is most often: one whose end is missing, where the list of its members stands.
+fn bad_archive(file: &str, error: &zip::result::ZipError) -> DataError {
+    bad(file, format!("no whole .npz archive, perhaps cut short ({error})"))
 }
 
 fn bad(file: &str, reason: impl std::fmt::Display) -> DataError {

@@ -1,6 +1,7 @@
 //! Adam and AdamW over one block of parameters, in one pass.
 //!
-//! Kingma, Ba, "Adam", arXiv:1412.6980, algorithm 1; Loshchilov, Hutter, "Decoupled weight decay", arXiv:1711.05101.
+//! Kingma, Ba, "Adam", arXiv:1412.6980, algorithm 1; Loshchilov, Hutter, "Decoupled weight decay", arXiv:1711.05101;
+//! Liu et al., "On the variance of the adaptive learning rate and beyond" (RAdam), arXiv:1908.03265, algorithm 2.
 
 use super::{partition, simd};
 
@@ -17,29 +18,65 @@ pub struct AdamStep {
     pub epsilon: f64,
     /// Decoupled decay (AdamW): the parameter shrinks by `learning_rate * weight_decay`.
     pub weight_decay: f64,
+    /// Whether the rate is rectified for the variance of the second moment (RAdam).
+    pub rectified: bool,
     /// Number of this step, from 1: the bias of the moments depends on it.
     pub step: u64,
 }
 
 impl AdamStep {
-    /// (shrink, rate, root): `p = p shrink - rate m / (sqrt(v) root + eps)`.
-    pub fn factors(&self) -> (f32, f32, f32) {
+    /// What a step is made of: `p = p shrink - rate m / (sqrt(v) root + epsilon)`.
+    pub fn factors(&self) -> Factors {
         // A power beyond i32 is zero to double precision anyway.
         let n = self.step.min(i32::MAX as u64) as i32;
         let rate = self.learning_rate / (1.0 - self.beta1.powi(n));
-        let root = 1.0 / (1.0 - self.beta2.powi(n)).sqrt();
-        (
-            (1.0 - self.learning_rate * self.weight_decay) as f32,
-            rate as f32,
-            root as f32,
-        )
+        let unbias = 1.0 - self.beta2.powi(n);
+        let (rate, root, epsilon) = if self.rectified {
+            // The length of the simple moving average that has as much variance, at the end and now.
+            let longest = 2.0 / (1.0 - self.beta2) - 1.0;
+            let length = longest - 2.0 * f64::from(n) * self.beta2.powi(n) / unbias;
+            if length > 5.0 {
+                let now = (length - 4.0) * (length - 2.0) / length;
+                let rectification = (now / ((longest - 4.0) * (longest - 2.0) / longest)).sqrt();
+                (rate * rectification * unbias.sqrt(), 1.0, self.epsilon)
+            } else {
+                // Too little is known of the second moment: a step along the first alone.
+                (rate, 0.0, 1.0)
+            }
+        } else {
+            (rate, 1.0 / unbias.sqrt(), self.epsilon)
+        };
+        Factors {
+            shrink: (1.0 - self.learning_rate * self.weight_decay) as f32,
+            rate: rate as f32,
+            root: root as f32,
+            epsilon: epsilon as f32,
+        }
     }
+}
+
+/// See [`AdamStep::factors`].
+#[derive(Debug, Clone, Copy)]
+pub struct Factors {
+    /// Of the parameter.
+    pub shrink: f32,
+    /// Of the first moment.
+    pub rate: f32,
+    /// Of the second moment's root.
+    pub root: f32,
+    /// Added to it.
+    pub epsilon: f32,
 }
 
 /// Updates parameters and moments in place; all slices have one length.
 pub fn update(parameters: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], step: &AdamStep) {
-    let (shrink, rate, root) = step.factors();
-    let (b1, b2, epsilon) = (step.beta1 as f32, step.beta2 as f32, step.epsilon as f32);
+    let Factors {
+        shrink,
+        rate,
+        root,
+        epsilon,
+    } = step.factors();
+    let (b1, b2) = (step.beta1 as f32, step.beta2 as f32);
     // 1 - beta is taken before rounding: 0.999 in f32 is off by 1e-8, of which the difference would keep 1e-5.
     let (a1, a2) = ((1.0 - step.beta1) as f32, (1.0 - step.beta2) as f32);
     let tasks: Vec<_> = parameters
@@ -110,6 +147,7 @@ mod tests {
             beta2: 0.999,
             epsilon: 1e-8,
             weight_decay: 0.0,
+            rectified: false,
             step: 1,
         };
         let (mut p, mut m, mut v) = ([1.0f32, 1.0], [0.0; 2], [0.0; 2]);

@@ -1,10 +1,13 @@
 //! Multi-head attention within each jet, with an optional bias a pair and head.
 //!
 //! Vaswani et al., arXiv:1706.03762, eq. 1, with the pair bias of Qu, Li, Qian, "Particle Transformer",
-//! arXiv:2202.03772, eq. 4: `softmax(Q K^T / sqrt(D) + U) V`. Queries and keys are jagged rows: a jet of `n` constituents
-//! has `n^2` scores a head, and padding has none. The scores of one jet and head live in cache and are computed again in
-//! the backward pass; kept is one number a row and head, the logarithm of its normalization.
+//! arXiv:2202.03772, eq. 4: `softmax(Q K^T / sqrt(D) + U) V`. Queries and keys are jagged rows: a jet of `n`
+//! constituents has `n^2` scores a head, and padding has none. The scores of one jet and head live in cache and are
+//! computed again in the backward pass; kept is one number a row and head, the logarithm of its normalization.
+//!
+//! Queries, keys and values are read where the product that made them has written them, side by side in one row.
 
+use super::dropout::Drop;
 use super::gemm::{Mat, matmul};
 use super::partition;
 use super::simd;
@@ -41,7 +44,7 @@ pub struct Pairs<'a> {
 }
 
 impl Pairs<'_> {
-    /// `[B + 1]`: where a jet's pairs begin, queries before keys (pair of query i and key j: `i n_keys + j`).
+    /// `[B + 1]`: where a jet's pairs begin.
     pub fn offsets(&self) -> Vec<usize> {
         let mut offsets = vec![0];
         for (q, k) in self.queries.windows(2).zip(self.keys.windows(2)) {
@@ -51,29 +54,53 @@ impl Pairs<'_> {
     }
 }
 
-/// The tensors of an attention, as slices.
+/// Where queries, keys and values come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// One row holds all three, `[R, 3 H D]`: each row asks the rows of its own jet.
+    Own(&'a [f32]),
+    /// Queries `[R_q, H D]` ask rows of keys and values, `[R_k, 2 H D]`.
+    Other(&'a [f32], &'a [f32]),
+}
+
+/// Rows of `stride` channels, the heads from channel `first` on.
 #[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [f32],
+    stride: usize,
+    first: usize,
+}
+
+impl<'a> Source<'a> {
+    /// Queries, keys, values.
+    fn rows(self, c: usize) -> [Rows<'a>; 3] {
+        let rows = |data, stride, first| Rows { data, stride, first };
+        match self {
+            Self::Own(qkv) => [0, c, 2 * c].map(|first| rows(qkv, 3 * c, first)),
+            Self::Other(q, kv) => [rows(q, c, 0), rows(kv, 2 * c, 0), rows(kv, 2 * c, c)],
+        }
+    }
+}
+
+/// All that an attention reads.
+#[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// `[R_q, H D]`.
-    pub q: &'a [f32],
-    /// `[R_k, H D]`.
-    pub k: &'a [f32],
-    /// `[R_k, H D]`.
-    pub v: &'a [f32],
-    /// Bias `[P, H]` of each pair, in the order of [`Pairs::offsets`].
+    /// Queries, keys, values.
+    pub source: Source<'a>,
+    /// Bias of each head and pair: `[H, n_q, n_k]` a jet, one jet after the other.
     pub bias: Option<&'a [f32]>,
+    /// Dropout of the weights, after the softmax.
+    pub drop: Option<Drop>,
 }
 
 /// Gradients of [`Inputs`].
 #[derive(Debug)]
-pub struct InputGradients {
-    /// `[R_q, H D]`.
-    pub q: Vec<f32>,
-    /// `[R_k, H D]`.
-    pub k: Vec<f32>,
-    /// `[R_k, H D]`.
-    pub v: Vec<f32>,
-    /// `[P, H]`, empty without a bias.
+pub struct Gradients {
+    /// Of queries, keys and values in one row, or of queries alone.
+    pub first: Vec<f32>,
+    /// Of keys and values in one row; empty if they lie beside their queries.
+    pub second: Vec<f32>,
+    /// Of the bias; empty without one.
     pub bias: Vec<f32>,
 }
 
@@ -83,35 +110,28 @@ fn runs(pairs: &[usize]) -> Vec<Range<usize>> {
     partition::by_rows(pairs, (total / 32).max(4096))
 }
 
-/// Copies head `h` of rows into `[n, D]`, times `factor`.
-#[inline(always)]
-fn head(out: &mut [f32], x: &[f32], rows: Range<usize>, spec: AttentionSpec, h: usize, factor: f32) {
-    let (d, c) = (spec.width, spec.channels());
-    for (out, row) in out.chunks_exact_mut(d).zip(rows) {
-        for (o, v) in out.iter_mut().zip(&x[row * c + h * d..][..d]) {
-            *o = v * factor;
-        }
-    }
-}
-
 /// Scratch of one jet and head.
 struct Scratch {
     q: Buffer,
     k: Buffer,
     v: Buffer,
     o: Buffer,
+    /// Weights, their dropped form, gradients.
     s: Buffer,
+    w: Buffer,
     d: Buffer,
 }
 
 impl Scratch {
     fn new(workspace: &Workspace, spec: AttentionSpec, queries: usize, keys: usize) -> Self {
+        let d = spec.width;
         Self {
-            q: workspace.take(queries * spec.width),
-            k: workspace.take(keys * spec.width),
-            v: workspace.take(keys * spec.width),
-            o: workspace.take(queries.max(keys) * spec.width),
+            q: workspace.take(queries * d),
+            k: workspace.take(keys * d),
+            v: workspace.take(keys * d),
+            o: workspace.take(queries.max(keys) * d),
             s: workspace.take(queries * keys),
+            w: workspace.take(queries * keys),
             d: workspace.take(queries * keys),
         }
     }
@@ -121,22 +141,68 @@ fn longest(offsets: &[usize]) -> usize {
     offsets.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
 }
 
-/// The scores `[n_q, n_k]` of one jet and head, bias included.
+/// One jet of an attention.
+struct Jet<'a> {
+    q: Range<usize>,
+    k: Range<usize>,
+    rows: [Rows<'a>; 3],
+    bias: Option<&'a [f32]>,
+    drop: Option<Drop>,
+    /// Number of the first score of the jet, of all heads.
+    first: usize,
+}
+
+impl<'a> Jet<'a> {
+    fn new(spec: AttentionSpec, inputs: Inputs<'a>, pairs: Pairs, offsets: &[usize], jet: usize) -> Self {
+        let of_jet = offsets[jet] * spec.heads..offsets[jet + 1] * spec.heads;
+        Self {
+            q: pairs.queries[jet]..pairs.queries[jet + 1],
+            k: pairs.keys[jet]..pairs.keys[jet + 1],
+            rows: inputs.source.rows(spec.channels()),
+            bias: inputs.bias.map(|bias| &bias[of_jet.clone()]),
+            drop: inputs.drop,
+            first: of_jet.start,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.q.is_empty() || self.k.is_empty()
+    }
+
+    /// The scores `[n_q, n_k]` of head `h`, bias included, in `scratch.s`; queries, keys and values beside.
+    #[inline(always)]
+    fn scores(&self, scratch: &mut Scratch, spec: AttentionSpec, h: usize) {
+        head(&mut scratch.q, self.rows[0], self.q.clone(), spec, h, spec.scale());
+        head(&mut scratch.k, self.rows[1], self.k.clone(), spec, h, 1.0);
+        head(&mut scratch.v, self.rows[2], self.k.clone(), spec, h, 1.0);
+        let (n_q, n_k, d) = (self.q.len(), self.k.len(), spec.width);
+        let (q, k) = (Mat::new(&scratch.q, n_q, d), Mat::new(&scratch.k, n_k, d));
+        matmul(&mut scratch.s, false, q, k.t());
+        if let Some(bias) = self.bias {
+            let bias = &bias[h * n_q * n_k..(h + 1) * n_q * n_k];
+            scratch.s.iter_mut().zip(bias).for_each(|(s, b)| *s += b);
+        }
+    }
+
+    /// The weights that are left: `to = factor from`, with the dropout of head `h`.
+    #[inline(always)]
+    fn dropped(&self, to: &mut [f32], from: &[f32], drop: Drop, h: usize) {
+        let scores = self.q.len() * self.k.len();
+        let (start, kept) = ((self.first + h * scores) as u32, drop.kept());
+        let (to, from) = (&mut to[..scores], &from[..scores]);
+        for i in 0..scores {
+            to[i] = from[i] * drop.factor(start.wrapping_add(i as u32), kept);
+        }
+    }
+}
+
+/// Copies head `h` of rows into `[n, D]`, times `factor`.
 #[inline(always)]
-fn scores(scratch: &mut Scratch, bias: Option<&[f32]>, spec: AttentionSpec, h: usize, n: [usize; 2]) {
-    let (q, k) = (
-        Mat::new(&scratch.q, n[0], spec.width),
-        Mat::new(&scratch.k, n[1], spec.width),
-    );
-    matmul(&mut scratch.s, false, q, k.t());
-    if let Some(bias) = bias {
-        for (s, b) in scratch
-            .s
-            .iter_mut()
-            .zip(bias.chunks_exact(spec.heads))
-            .take(n[0] * n[1])
-        {
-            *s += b[h];
+fn head(out: &mut [f32], x: Rows, rows: Range<usize>, spec: AttentionSpec, h: usize, factor: f32) {
+    let d = spec.width;
+    for (out, row) in out.chunks_exact_mut(d).zip(rows) {
+        for (o, v) in out.iter_mut().zip(&x.data[row * x.stride + x.first + h * d..][..d]) {
+            *o = v * factor;
         }
     }
 }
@@ -146,8 +212,8 @@ fn scores(scratch: &mut Scratch, bias: Option<&[f32]>, spec: AttentionSpec, h: u
 pub fn forward(spec: AttentionSpec, inputs: Inputs, pairs: Pairs, workspace: &Workspace) -> (Vec<f32>, Vec<f32>) {
     let (c, d) = (spec.channels(), spec.width);
     let rows = pairs.queries[pairs.queries.len() - 1];
-    let pair_offsets = pairs.offsets();
-    let runs = runs(&pair_offsets);
+    let offsets = pairs.offsets();
+    let runs = runs(&offsets);
     let (longest_q, longest_k) = (longest(pairs.queries), longest(pairs.keys));
     let mut out = vec![0.0; rows * c];
     let mut logs = vec![0.0; rows * spec.heads];
@@ -159,32 +225,29 @@ pub fn forward(spec: AttentionSpec, inputs: Inputs, pairs: Pairs, workspace: &Wo
         let mut scratch = Scratch::new(workspace, spec, longest_q, longest_k);
         let first = pairs.queries[run.start];
         for jet in run.clone() {
-            let (q, k) = (
-                pairs.queries[jet]..pairs.queries[jet + 1],
-                pairs.keys[jet]..pairs.keys[jet + 1],
-            );
-            if q.is_empty() || k.is_empty() {
+            let jet = Jet::new(spec, inputs, pairs, &offsets, jet);
+            if jet.is_empty() {
                 continue;
             }
-            let bias = inputs
-                .bias
-                .map(|b| &b[pair_offsets[jet] * spec.heads..pair_offsets[jet + 1] * spec.heads]);
+            let (n_q, n_k, at) = (jet.q.len(), jet.k.len(), jet.q.start - first);
             simd::dispatch(
                 #[inline(always)]
                 || {
                     for h in 0..spec.heads {
-                        head(&mut scratch.q, inputs.q, q.clone(), spec, h, spec.scale());
-                        head(&mut scratch.k, inputs.k, k.clone(), spec, h, 1.0);
-                        head(&mut scratch.v, inputs.v, k.clone(), spec, h, 1.0);
-                        scores(&mut scratch, bias, spec, h, [q.len(), k.len()]);
-                        for (i, s) in scratch.s.chunks_exact_mut(k.len()).take(q.len()).enumerate() {
-                            logs[(q.start - first + i) * spec.heads + h] = softmax(s);
+                        jet.scores(&mut scratch, spec, h);
+                        for (i, s) in scratch.s.chunks_exact_mut(n_k).take(n_q).enumerate() {
+                            logs[(at + i) * spec.heads + h] = softmax(s);
                         }
-                        let weights = Mat::new(&scratch.s, q.len(), k.len());
-                        matmul(&mut scratch.o, false, weights, Mat::new(&scratch.v, k.len(), d));
-                        for (i, o) in scratch.o.chunks_exact(d).take(q.len()).enumerate() {
-                            out[(q.start - first + i) * c + h * d..][..d].copy_from_slice(o);
-                        }
+                        let weights = match jet.drop {
+                            Some(drop) => {
+                                jet.dropped(&mut scratch.w, &scratch.s, drop, h);
+                                &scratch.w
+                            }
+                            None => &scratch.s,
+                        };
+                        let weights = Mat::new(weights, n_q, n_k);
+                        matmul(&mut scratch.o, false, weights, Mat::new(&scratch.v, n_k, d));
+                        put(out, &scratch.o, (c, 0), at, n_q, spec, h, 1.0);
                     }
                 },
             );
@@ -196,15 +259,30 @@ pub fn forward(spec: AttentionSpec, inputs: Inputs, pairs: Pairs, workspace: &Wo
 /// Softmax in place; returns the logarithm of the sum of exponentials.
 #[inline(always)]
 fn softmax(s: &mut [f32]) -> f32 {
-    let largest = s.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    let mut sum = 0.0;
-    for s in s.iter_mut() {
-        *s = simd::exp(*s - largest);
-        sum += *s;
-    }
+    let largest = simd::max(s);
+    s.iter_mut().for_each(|s| *s = simd::exp(*s - largest));
+    let sum = simd::sum(s);
     let inverse = 1.0 / sum;
     s.iter_mut().for_each(|s| *s *= inverse);
     largest + sum.ln()
+}
+
+/// Pieces of the gradients of queries, keys and values of a run of jets.
+enum Target<'a> {
+    Own(&'a mut [f32]),
+    Other(&'a mut [f32], &'a mut [f32]),
+}
+
+impl Target<'_> {
+    /// Where queries (0), keys (1) or values (2) go: the memory, its channels a row, and the first channel.
+    #[inline(always)]
+    fn of(&mut self, which: usize, c: usize) -> (&mut [f32], (usize, usize)) {
+        match self {
+            Self::Own(all) => (all, (3 * c, which * c)),
+            Self::Other(q, _) if which == 0 => (q, (c, 0)),
+            Self::Other(_, kv) => (kv, (2 * c, (which - 1) * c)),
+        }
+    }
 }
 
 /// The gradients of [`forward`], given its output, the logarithms it returned, and `d_out: [R_q, H D]`.
@@ -216,101 +294,72 @@ pub fn backward(
     logs: &[f32],
     d_out: &[f32],
     workspace: &Workspace,
-) -> InputGradients {
-    let (c, d) = (spec.channels(), spec.width);
-    let pair_offsets = pairs.offsets();
-    let runs = runs(&pair_offsets);
+) -> Gradients {
+    let c = spec.channels();
+    let offsets = pairs.offsets();
+    let runs = runs(&offsets);
     let (longest_q, longest_k) = (longest(pairs.queries), longest(pairs.keys));
-    let pair_count = pair_offsets[pair_offsets.len() - 1];
-    let mut gradients = InputGradients {
-        q: vec![0.0; inputs.q.len()],
-        k: vec![0.0; inputs.k.len()],
-        v: vec![0.0; inputs.v.len()],
-        bias: vec![
-            0.0;
-            if inputs.bias.is_some() {
-                pair_count * spec.heads
-            } else {
-                0
-            }
-        ],
+    let lengths = match inputs.source {
+        Source::Own(qkv) => [qkv.len(), 0],
+        Source::Other(q, kv) => [q.len(), kv.len()],
+    };
+    let mut gradients = Gradients {
+        first: vec![0.0; lengths[0]],
+        second: vec![0.0; lengths[1]],
+        bias: vec![0.0; inputs.bias.map_or(0, <[f32]>::len)],
+    };
+    let widths = match inputs.source {
+        Source::Own(_) => [3 * c, 0],
+        Source::Other(..) => [c, 2 * c],
     };
     let span = |offsets: &[usize], run: &Range<usize>, width: usize| (offsets[run.end] - offsets[run.start]) * width;
-    let d_q = partition::split_mut(&mut gradients.q, runs.iter().map(|r| span(pairs.queries, r, c)));
-    let d_k = partition::split_mut(&mut gradients.k, runs.iter().map(|r| span(pairs.keys, r, c)));
-    let d_v = partition::split_mut(&mut gradients.v, runs.iter().map(|r| span(pairs.keys, r, c)));
-    let with_bias = if inputs.bias.is_some() { spec.heads } else { 0 };
-    let d_b = partition::split_mut(
-        &mut gradients.bias,
-        runs.iter().map(|r| span(&pair_offsets, r, with_bias)),
+    let first = partition::split_mut(
+        &mut gradients.first,
+        runs.iter().map(|r| span(pairs.queries, r, widths[0])),
     );
-    let tasks: Vec<_> = runs
-        .iter()
-        .zip(d_q.into_iter().zip(d_k).zip(d_v.into_iter().zip(d_b)))
-        .collect();
-    partition::run(tasks, |(run, ((d_q, d_k), (d_v, d_b)))| {
+    let second = partition::split_mut(
+        &mut gradients.second,
+        runs.iter().map(|r| span(pairs.keys, r, widths[1])),
+    );
+    let with_bias = if inputs.bias.is_some() { spec.heads } else { 0 };
+    let bias = partition::split_mut(&mut gradients.bias, runs.iter().map(|r| span(&offsets, r, with_bias)));
+    let tasks: Vec<_> = runs.iter().zip(first.into_iter().zip(second).zip(bias)).collect();
+    partition::run(tasks, |(run, ((first, second), d_bias))| {
+        let mut target = match inputs.source {
+            Source::Own(_) => Target::Own(first),
+            Source::Other(..) => Target::Other(first, second),
+        };
         let mut scratch = Scratch::new(workspace, spec, longest_q, longest_k);
-        let mut d_o = workspace.take(longest_q * d);
-        let (first_q, first_k, first_p) = (pairs.queries[run.start], pairs.keys[run.start], pair_offsets[run.start]);
+        let mut d_o = workspace.take(longest_q * spec.width);
+        let starts = [
+            pairs.queries[run.start],
+            pairs.keys[run.start],
+            offsets[run.start] * spec.heads,
+        ];
         for jet in run.clone() {
-            let (q, k) = (
-                pairs.queries[jet]..pairs.queries[jet + 1],
-                pairs.keys[jet]..pairs.keys[jet + 1],
-            );
-            if q.is_empty() || k.is_empty() {
+            let jet = Jet::new(spec, inputs, pairs, &offsets, jet);
+            if jet.is_empty() {
                 continue;
             }
-            let (n_q, n_k) = (q.len(), k.len());
-            let bias = inputs
-                .bias
-                .map(|b| &b[pair_offsets[jet] * spec.heads..pair_offsets[jet + 1] * spec.heads]);
             simd::dispatch(
                 #[inline(always)]
                 || {
                     for h in 0..spec.heads {
-                        head(&mut scratch.q, inputs.q, q.clone(), spec, h, spec.scale());
-                        head(&mut scratch.k, inputs.k, k.clone(), spec, h, 1.0);
-                        head(&mut scratch.v, inputs.v, k.clone(), spec, h, 1.0);
-                        head(&mut d_o, d_out, q.clone(), spec, h, 1.0);
-                        scores(&mut scratch, bias, spec, h, [n_q, n_k]);
-                        for (s, i) in scratch.s.chunks_exact_mut(n_k).zip(q.clone()) {
-                            let log = logs[i * spec.heads + h];
-                            s.iter_mut().for_each(|s| *s = simd::exp(*s - log));
-                        }
-                        // d_v = P^T d_o
-                        let weights = Mat::new(&scratch.s, n_q, n_k);
-                        matmul(&mut scratch.o, false, weights.t(), Mat::new(&d_o, n_q, d));
-                        put(d_v, &scratch.o, k.start - first_k, n_k, spec, h, 1.0);
-                        // d_s = P (d_o v^T - d_o . o)
-                        matmul(
-                            &mut scratch.d,
-                            false,
-                            Mat::new(&d_o, n_q, d),
-                            Mat::new(&scratch.v, n_k, d).t(),
+                        backward_head(
+                            &jet,
+                            spec,
+                            h,
+                            &mut scratch,
+                            &mut d_o,
+                            [out, logs, d_out],
+                            &mut target,
+                            starts,
                         );
-                        for (i, (ds, s)) in scratch
-                            .d
-                            .chunks_exact_mut(n_k)
-                            .zip(scratch.s.chunks_exact(n_k))
-                            .take(n_q)
-                            .enumerate()
-                        {
-                            let o = &out[(q.start + i) * c + h * d..][..d];
-                            let dot: f32 = o.iter().zip(&d_o[i * d..][..d]).map(|(a, b)| a * b).sum();
-                            ds.iter_mut().zip(s).for_each(|(ds, s)| *ds = s * (*ds - dot));
+                        if jet.bias.is_some() {
+                            let scores = jet.q.len() * jet.k.len();
+                            let at = jet.first - starts[2] + h * scores;
+                            d_bias[at..at + scores].copy_from_slice(&scratch.d[..scores]);
                         }
-                        if inputs.bias.is_some() {
-                            let at = (pair_offsets[jet] - first_p) * spec.heads;
-                            for (b, ds) in d_b[at..].chunks_exact_mut(spec.heads).zip(&scratch.d[..n_q * n_k]) {
-                                b[h] = *ds;
-                            }
-                        }
-                        let d_s = Mat::new(&scratch.d, n_q, n_k);
-                        matmul(&mut scratch.o, false, d_s, Mat::new(&scratch.k, n_k, d));
-                        put(d_q, &scratch.o, q.start - first_q, n_q, spec, h, spec.scale());
-                        // The scratch queries carry the scale already.
-                        matmul(&mut scratch.o, false, d_s.t(), Mat::new(&scratch.q, n_q, d));
-                        put(d_k, &scratch.o, k.start - first_k, n_k, spec, h, 1.0);
                     }
                 },
             );
@@ -319,12 +368,89 @@ pub fn backward(
     gradients
 }
 
-/// Writes `[n, D]` into head `h` of the rows from `first`, times `factor`.
+/// One head of one jet; leaves the gradient of the scores in `scratch.d`.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
-fn put(out: &mut [f32], x: &[f32], first: usize, n: usize, spec: AttentionSpec, h: usize, factor: f32) {
-    let (d, c) = (spec.width, spec.channels());
+fn backward_head(
+    jet: &Jet,
+    spec: AttentionSpec,
+    h: usize,
+    scratch: &mut Scratch,
+    d_o: &mut [f32],
+    [out, logs, d_out]: [&[f32]; 3],
+    target: &mut Target,
+    starts: [usize; 3],
+) {
+    let (c, d, n_q, n_k) = (spec.channels(), spec.width, jet.q.len(), jet.k.len());
+    let of_output = |data| Rows {
+        data,
+        stride: c,
+        first: 0,
+    };
+    head(d_o, of_output(d_out), jet.q.clone(), spec, h, 1.0);
+    jet.scores(scratch, spec, h);
+    for (s, i) in scratch.s.chunks_exact_mut(n_k).zip(jet.q.clone()) {
+        let log = logs[i * spec.heads + h];
+        s.iter_mut().for_each(|s| *s = simd::exp(*s - log));
+    }
+    let weights = match jet.drop {
+        Some(drop) => {
+            jet.dropped(&mut scratch.w, &scratch.s, drop, h);
+            &scratch.w
+        }
+        None => &scratch.s,
+    };
+    // d_v = W^T d_o with the weights W that are left of P.
+    matmul(
+        &mut scratch.o,
+        false,
+        Mat::new(weights, n_q, n_k).t(),
+        Mat::new(d_o, n_q, d),
+    );
+    let (d_v, at) = target.of(2, c);
+    put(d_v, &scratch.o, at, jet.k.start - starts[1], n_k, spec, h, 1.0);
+    // d_s = W (d_o v^T) - P (d_o . o)
+    matmul(
+        &mut scratch.d,
+        false,
+        Mat::new(d_o, n_q, d),
+        Mat::new(&scratch.v, n_k, d).t(),
+    );
+    for (i, ds) in scratch.d.chunks_exact_mut(n_k).take(n_q).enumerate() {
+        let o = &out[(jet.q.start + i) * c + h * d..][..d];
+        let along = simd::dot(o, &d_o[i * d..][..d]);
+        let (w, p) = (&weights[i * n_k..][..n_k], &scratch.s[i * n_k..][..n_k]);
+        for j in 0..n_k {
+            ds[j] = w[j] * ds[j] - p[j] * along;
+        }
+    }
+    let d_s = Mat::new(&scratch.d, n_q, n_k);
+    matmul(&mut scratch.o, false, d_s, Mat::new(&scratch.k, n_k, d));
+    let (d_q, at) = target.of(0, c);
+    put(d_q, &scratch.o, at, jet.q.start - starts[0], n_q, spec, h, spec.scale());
+    // The scratch queries carry the scale already.
+    matmul(&mut scratch.o, false, d_s.t(), Mat::new(&scratch.q, n_q, d));
+    let (d_k, at) = target.of(1, c);
+    put(d_k, &scratch.o, at, jet.k.start - starts[1], n_k, spec, h, 1.0);
+}
+
+/// Writes `[n, D]` into head `h` of the rows from `first`, which have `stride` channels with the heads from `start`,
+/// times `factor`.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn put(
+    out: &mut [f32],
+    x: &[f32],
+    (stride, start): (usize, usize),
+    first: usize,
+    n: usize,
+    spec: AttentionSpec,
+    h: usize,
+    factor: f32,
+) {
+    let d = spec.width;
     for (i, x) in x.chunks_exact(d).take(n).enumerate() {
-        for (o, v) in out[(first + i) * c + h * d..][..d].iter_mut().zip(x) {
+        for (o, v) in out[(first + i) * stride + start + h * d..][..d].iter_mut().zip(x) {
             *o = v * factor;
         }
     }

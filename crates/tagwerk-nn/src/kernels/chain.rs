@@ -1,9 +1,9 @@
 //! A chain of dense layers over rows, tile by tile, with an optional sum over each jet's rows at its end.
 //!
 //! A tile of 256 rows runs through the whole chain while its activations stay in cache; bias and activation are applied
-//! where the product has just been written. With [`Pooling`] the last layer's rows are summed into their jet at once, so
-//! that the widest activation `[R, C]` (256 channels in a PFN) is never written to memory: the backward pass needs only
-//! where it was positive, one byte each.
+//! where the product has just been written. With [`Pooling`] the last layer's rows are summed into their jet at once,
+//! so that the widest activation `[R, C]` (256 channels in a PFN) is never written to memory: the backward pass needs
+//! only where it was positive, one byte each.
 
 use super::gemm::{Mat, affine, matmul, product, transpose, weight_gradient};
 use super::partition::{self, TILE_ROWS};

@@ -5,11 +5,11 @@
 //! `bn(W_s x_i)`, and a ReLU of the sum.
 //!
 //! Three things make it cheap:
-//! * the first layer is applied to nodes, not edges: `W_1 [x_i, x_j - x_i] = (W_1a - W_1b) x_i + W_1b x_j`, K times less
-//!   work, and an edge's first pre-activation is the sum of two node vectors, so it is never stored;
+//! * the first layer is applied to nodes, not edges: `W_1 [x_i, x_j - x_i] = (W_1a - W_1b) x_i + W_1b x_j`, K times
+//!   less work, and an edge's first pre-activation is the sum of two node vectors, so it is never stored;
 //! * only edges that exist are computed, tile by tile, activations staying in cache between layers;
-//! * scoring carries a tile through all layers at once and stores nothing an edge. Training cannot: the normalization of
-//!   layer l needs all edges of layer l before layer l + 1 may begin. It keeps the pre-activations of layers 2..L,
+//! * scoring carries a tile through all layers at once and stores nothing an edge. Training cannot: the normalization
+//!   of layer l needs all edges of layer l before layer l + 1 may begin. It keeps the pre-activations of layers 2..L,
 //!   `[E, C]` each (recomputing them instead would double the matrix products), and the backward pass two gradients of
 //!   that size at a time; activations and the first layer live in tiles.
 

@@ -35,6 +35,19 @@ impl<'a> Mat<'a> {
         }
     }
 
+    /// `rows x cols` of a row-major matrix whose rows begin `stride` values apart.
+    ///
+    /// # Panics
+    /// If the slice is shorter than the matrix, or rows overlap: a bug in the caller.
+    #[inline]
+    pub fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(cols <= stride && data.len() >= rows * stride);
+        Self {
+            row_stride: stride,
+            ..Self::new(data, rows, cols)
+        }
+    }
+
     /// The transposed view.
     #[inline]
     pub fn t(self) -> Self {

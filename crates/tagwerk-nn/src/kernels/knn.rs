@@ -26,8 +26,8 @@ impl Neighbors {
 
 /// Finds the `k` nearest rows by Euclidean distance over all `C` channels of `points: [R, C]`.
 ///
-/// Ties go to the lower row. Distances are `|x_i|^2 + |x_j|^2 - 2 x_i x_j` with the products as one matrix product a jet;
-/// in few dimensions they are summed directly, which is exact.
+/// Ties go to the lower row. Distances are `|x_i|^2 + |x_j|^2 - 2 x_i x_j` with the products as one matrix product a
+/// jet; in few dimensions they are summed directly, which is exact.
 pub fn k_nearest(points: &[f32], c: usize, offsets: &[usize], k: usize) -> Neighbors {
     let rows = offsets[offsets.len() - 1];
     let mut edge_offsets = Vec::with_capacity(rows + 1);

@@ -1,8 +1,8 @@
 //! Layer normalization of rows.
 //!
 //! Ba, Kiros, Hinton, arXiv:1607.06450: each row is brought to mean 0 and variance 1 over its channels, then scaled and
-//! shifted, `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`. A row knows nothing of other rows, so padding could
-//! not disturb it.
+//! shifted, `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`. A row knows nothing of other rows, so padding
+//! could not disturb it.
 
 use super::norm::EPSILON;
 use super::partition::{self, TILE_ROWS};
@@ -11,7 +11,7 @@ use super::workspace::{Buffer, Workspace};
 
 /// Mean and `1 / sqrt(variance + epsilon)` of a row.
 #[inline(always)]
-fn statistics(x: &[f32]) -> (f32, f32) {
+pub(super) fn statistics(x: &[f32]) -> (f32, f32) {
     let n = x.len() as f32;
     let mean = simd::sum(x) / n;
     let variance = simd::sum_of(x, |v| (v - mean) * (v - mean)) / n;

@@ -8,9 +8,9 @@
 //! k_j -> [ k_j^2, pT(k_j), sum_m e_jm E(k_m), sum_m a_jm d_jm, sum_m b_jm d_jm, min_m p_jm d_jm, min_m q_jm d_jm ]
 //! ```
 //!
-//! The distances of a jet, `M^2`, are never stored: each weight row meets the vectors of a tile of jets while both lie in
-//! cache, and the backward pass computes them again. Rows are padded to vector registers. A padded distance meets weights
-//! of zero, and so does a vector's to itself, which is zero as well: neither sums nor minima see the padding.
+//! The distances of a jet, `M^2`, are never stored: each weight row meets the vectors of a tile of jets while both lie
+//! in cache, and the backward pass computes them again. Rows are padded to vector registers. A padded distance meets
+//! weights of zero, and so does a vector's to itself, which is zero as well: neither sums nor minima see the padding.
 
 use super::partition;
 use super::simd;
@@ -60,11 +60,11 @@ impl LorentzSpec {
         LORENTZ_VALUES * self.vectors
     }
 
-    /// The metric in use.
+    /// The metric in use; `parameters` are looked at only where it is learned.
     pub fn metric_of(&self, parameters: &[f32]) -> [f32; 4] {
         let mut metric = MINKOWSKI;
-        for (own, learned) in metric.iter_mut().zip(&parameters[self.metric()]) {
-            *own = *learned;
+        if self.learned_metric {
+            metric.copy_from_slice(&parameters[self.metric()]);
         }
         metric
     }

@@ -133,6 +133,17 @@ impl Moments {
         }
     }
 
+    /// Adds a row that occurs so many times.
+    pub fn add_repeated(&mut self, row: &[f32], times: usize) {
+        if times == 0 {
+            return;
+        }
+        for (c, &value) in row.iter().enumerate() {
+            self.join_channel(c, times, f64::from(value), 0.0);
+        }
+        self.count += times;
+    }
+
     /// Joins `rows` rows with the given mean and squared deviations to channel `c`; `count` is updated by the caller.
     #[inline(always)]
     fn join_channel(&mut self, c: usize, rows: usize, mean: f64, squares: f64) {
@@ -271,7 +282,11 @@ impl<const W: usize> BlockSums<W> {
 }
 
 /// Runs `add` on each tile of rows `0..rows` in parallel over a fixed partition; the parts come back in order.
-fn over_tiles<S: Send>(rows: usize, zero: impl Fn() -> S + Sync, add: impl Fn(&mut S, Range<usize>) + Sync) -> Vec<S> {
+pub(super) fn over_tiles<S: Send>(
+    rows: usize,
+    zero: impl Fn() -> S + Sync,
+    add: impl Fn(&mut S, Range<usize>) + Sync,
+) -> Vec<S> {
     let groups = partition::even(rows, partition::group_count(rows, 1024));
     partition::run(groups, |group| {
         let mut sums = zero();
@@ -301,6 +316,11 @@ pub fn sums(d: &[f32], x: &[f32], mean: &[f32]) -> Sums {
 
 /// The statistics of `x: [R, C]`.
 pub fn statistics(x: &[f32], c: usize) -> Statistics {
+    moments(x, c).statistics()
+}
+
+/// The moments of `x: [R, C]`.
+pub fn moments(x: &[f32], c: usize) -> Moments {
     let parts = over_tiles(
         x.len() / c,
         || Moments::zeros(c),
@@ -311,7 +331,7 @@ pub fn statistics(x: &[f32], c: usize) -> Statistics {
             );
         },
     );
-    Moments::total(c, parts).statistics()
+    Moments::total(c, parts)
 }
 
 /// `y = scale x + shift`, `[R, C]`.

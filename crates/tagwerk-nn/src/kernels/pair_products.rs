@@ -1,7 +1,7 @@
 //! Scalar products of all pairs of a jet's vectors.
 //!
-//! For `M` vectors of `D` components: `y_ij = sum_d x_di x_dj` for i < j, the upper triangle of a Gram matrix row by row.
-//! The cosines of Lorentz Boost Networks (arXiv:1812.09722) are these of unit vectors.
+//! For `M` vectors of `D` components: `y_ij = sum_d x_di x_dj` for i < j, the upper triangle of a Gram matrix row by
+//! row. The cosines of Lorentz Boost Networks (arXiv:1812.09722) are these of unit vectors.
 
 use super::partition;
 use super::simd;

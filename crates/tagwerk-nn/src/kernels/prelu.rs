@@ -1,7 +1,7 @@
 //! A ReLU with learned slopes below zero, one for each channel of each place.
 //!
-//! He, Zhang, Ren, Sun, arXiv:1502.01852: `y = x` above zero and `a x` below. A place is whatever shares its slopes: all
-//! rows, or the rows of the same number within their jet, or the same pixel of all pictures.
+//! He, Zhang, Ren, Sun, arXiv:1502.01852: `y = x` above zero and `a x` below. A place is whatever shares its slopes:
+//! all rows, or the rows of the same number within their jet, or the same pixel of all pictures.
 
 use super::partition::{self, TILE_ROWS};
 use super::simd;

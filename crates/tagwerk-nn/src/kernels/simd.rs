@@ -22,18 +22,22 @@ pub fn relu(v: f32) -> f32 {
     if v < 0.0 { 0.0 } else { v }
 }
 
-/// `e^x` to 2 units in the last place over the range of f32: 2^n times a polynomial in the remainder, `|r| <= ln(2) / 2`.
-/// Below -87.3 it is 0, above 88.7 infinite, NaN stays NaN.
+/// `e^x` to 2 units in the last place over the range of f32: 2^n times a polynomial in the remainder, `|r| <= ln(2) /
+/// 2`. Below -87.3 it is 0, above 88.7 infinite, NaN stays NaN.
+// Comparisons by hand: `clamp` and conversions to integers keep the loop around from running in vector registers.
+#[allow(clippy::manual_clamp)]
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, so that n ln 2 is exact to f32 for every n that occurs.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding and subtracting 1.5 2^23 rounds to the nearest integer without a call.
+    // Adding 1.5 2^23 rounds to the nearest integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    let clamped = x.clamp(-87.4, 88.8);
-    let n = (clamped * LOG2_E + ROUND) - ROUND;
+    let clamped = if x > 88.8 { 88.8 } else { x };
+    let clamped = if clamped < -87.4 { -87.4 } else { clamped };
+    let rounded = clamped * LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
     // Taylor to the sixth order, coefficients adjusted to the interval.
     let p = 1.987_569_1e-4;
@@ -44,8 +48,9 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 5.000_000_3e-1;
     let p = p * (r * r) + r + 1.0;
     // 2^n in two factors: n = 128 alone has no f32.
-    let half = (n * 0.5 + ROUND) - ROUND;
-    let power = |n: f32| f32::from_bits((((n as i32) + 127) as u32) << 23);
+    let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+    let half = n >> 1;
+    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
     let y = p * power(half) * power(n - half);
     if x < -87.4 {
         0.0
@@ -68,6 +73,68 @@ pub fn erf(x: f32) -> f32 {
     let p = p * t + 0.254_829_6;
     let y = 1.0 - p * t * exp(-a * a);
     y.copysign(x)
+}
+
+/// The natural logarithm of a positive normal number to 2 units in the last place: exponent times ln 2 plus the series
+/// of the inverse hyperbolic tangent in `(m - 1) / (m + 1)`, `|.| < 0.172`. NaN and infinity stay; 0 and below give
+/// nonsense.
+#[inline(always)]
+pub fn ln(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // The exponent is that of x sqrt(2), so that the mantissa lies in [sqrt(1/2), sqrt(2)).
+    let bits = x.to_bits();
+    let n = ((bits.wrapping_sub(0x3f35_04f3)) as i32) >> 23;
+    let m = f32::from_bits(bits.wrapping_sub((n as u32) << 23));
+    let z = (m - 1.0) / (m + 1.0);
+    let s = z * z;
+    let series = z * s * (2.0 / 3.0 + s * (2.0 / 5.0 + s * (2.0 / 7.0 + s * (2.0 / 9.0))));
+    let n = n as f32;
+    let y = (2.0 * z + (series + n * LN2_LOW)) + n * LN2_HIGH;
+    if x < f32::INFINITY { y } else { x }
+}
+
+/// The largest value of a slice; values that are no numbers are passed over.
+#[inline(always)]
+pub fn max(x: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let mut blocks = x.chunks_exact(16);
+    for block in &mut blocks {
+        for (lane, &v) in lanes.iter_mut().zip(block) {
+            *lane = larger(*lane, v);
+        }
+    }
+    let rest = blocks.remainder().iter().fold(f32::NEG_INFINITY, |a, &b| larger(a, b));
+    lanes.iter().fold(rest, |a, &b| larger(a, b))
+}
+
+/// The sum of products of two slices of one length, in interleaved parts so that it runs in vector registers.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (mut a, mut b) = (a.chunks_exact(16), b.chunks_exact(16));
+    for (a, b) in (&mut a).zip(&mut b) {
+        for k in 0..16 {
+            lanes[k] += a[k] * b[k];
+        }
+    }
+    let (mut a, mut b) = (a.remainder().chunks_exact(8), b.remainder().chunks_exact(8));
+    for (a, b) in (&mut a).zip(&mut b) {
+        for k in 0..8 {
+            lanes[k] += a[k] * b[k];
+        }
+    }
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    fold(lanes) + rest
+}
+
+/// The sum of sixteen lanes, halving.
+#[inline(always)]
+fn fold(lanes: [f32; 16]) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 /// The sum of a slice, in 16 interleaved parts so that it runs in a vector register.
@@ -109,14 +176,19 @@ pub fn sum_of_products(d: &[f32], x: &[f32], mean: f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// Runs `$body` over `0..$channels` in blocks of 32, 4 and 1 channels: in it `$at` is the first channel and the constant
-/// `$width` their number, so that sums over rows stay in registers.
+/// Runs `$body` over `0..$channels` in blocks of 32, 16, 4 and 1 channels: in it `$at` is the first channel and the
+/// constant `$width` their number, so that sums over rows stay in registers.
 macro_rules! channel_blocks {
     ($channels:expr, |$at:ident, $width:ident| $body:expr) => {{
         let channels: usize = $channels;
         let mut $at = 0;
         while $at + 32 <= channels {
             const $width: usize = 32;
+            $body;
+            $at += $width;
+        }
+        while $at + 16 <= channels {
+            const $width: usize = 16;
             $body;
             $at += $width;
         }

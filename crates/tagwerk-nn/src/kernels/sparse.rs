@@ -1,8 +1,8 @@
 //! Products with a sparse matrix whose entries are not learned: gathering rows, sums over neighbors, graph Laplacians.
 //!
 //! `y = A x` for `A: [E, R]` in compressed rows. Taking rows by index is a matrix with a single one in each row; a sum
-//! over neighbors has ones where an edge is. The gradient is the product with the transpose, which is made once when the
-//! matrix is, so that forward and backward pass share rows among threads and add in a fixed order.
+//! over neighbors has ones where an edge is. The gradient is the product with the transpose, which is made once when
+//! the matrix is, so that forward and backward pass share rows among threads and add in a fixed order.
 
 use super::partition;
 use super::simd;

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! The embedding of a jet is h of its root. Only W_combine and the V of inner nodes wait for the level below. All else,
-//! leaves above all, runs for all nodes of a [`Forest`] at once, and so do all weight gradients. A forest of some thirty
-//! jets is one task: its levels are large enough for matrix products, small enough for the cache, and no level waits
-//! for other jets.
+//! leaves above all, runs for all nodes of a [`Forest`] at once, and so do all weight gradients. A forest of some
+//! thirty jets is one task: its levels are large enough for matrix products, small enough for the cache, and no level
+//! waits for other jets.
 
 mod backward;
 mod forest;

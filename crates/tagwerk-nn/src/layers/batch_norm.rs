@@ -3,8 +3,10 @@
 use super::block::{Block, Entry, Init};
 use super::running::Running;
 use super::{Part, PartMut, Parts, Pass};
+use crate::kernels::sites::Sites;
 use crate::ops;
 use burn::tensor::{Device, Tensor};
+use std::sync::Arc;
 
 /// Batch normalization over the real rows of a batch, `[R, C]`.
 #[derive(Debug)]
@@ -49,6 +51,23 @@ impl BatchNorm {
                 y
             }
             Pass::Scoring => ops::batch_norm_scoring(x, parameters, &self.running.statistics()[0]),
+        }
+    }
+
+    /// Normalizes pictures of which only some pixels are computed, over all pixels of all pictures; then a ReLU if
+    /// `relu`.
+    ///
+    /// # Shapes
+    /// - `x`: `[R + P, C]`; returns `[R + P, C]`
+    pub fn forward_sites(&mut self, x: Tensor<2>, sites: &Arc<Sites>, relu: bool, pass: &Pass) -> Tensor<2> {
+        let parameters = self.block.tensor(pass);
+        match pass {
+            Pass::Training { .. } => {
+                let (y, statistics) = ops::site_norm_training(x, parameters, sites, relu);
+                self.running.note([&statistics]);
+                y
+            }
+            Pass::Scoring => ops::site_norm_scoring(x, parameters, &self.running.statistics()[0], sites, relu),
         }
     }
 }

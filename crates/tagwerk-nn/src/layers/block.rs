@@ -1,7 +1,7 @@
 //! A block of parameters: all weights and biases of one fused operation in one tensor.
 //!
-//! One tensor a fused operation means one gradient, one optimizer step and one message to send, instead of a dozen small
-//! ones. Files still carry every weight and bias under its own name and shape: [`Entry`] says what lies where.
+//! One tensor a fused operation means one gradient, one optimizer step and one message to send, instead of a dozen
+//! small ones. Files still carry every weight and bias under its own name and shape: [`Entry`] says what lies where.
 
 use super::Pass;
 use crate::error::NnError;
@@ -200,8 +200,8 @@ impl Block {
         crate::ops::floats(self.values.clone().inner())
     }
 
-    /// Takes the values out, `[P]`, on the plain device, so that the optimizer owns their memory; [`Block::replace`] must
-    /// follow.
+    /// Takes the values out, `[P]`, on the plain device, so that the optimizer owns their memory; [`Block::replace`]
+    /// must follow.
     pub(crate) fn take(&mut self) -> Tensor<1> {
         let nothing = Tensor::empty([0], &self.values.device());
         std::mem::replace(&mut self.values, nothing).inner()

@@ -1,9 +1,10 @@
-//! A convolution of pictures or sequences stored pixel by pixel.
+//! A convolution of pictures or sequences of which only some pixels are computed.
 
 use super::block::{Block, Entry, Init, check_size};
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::conv::ConvSpec;
+use crate::kernels::sites::Sites;
 use crate::kernels::workspace::Workspace;
 use crate::ops;
 use burn::tensor::{Device, Tensor};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 pub struct ConvolutionConfig {
     /// Name of its parameters, unique in the network.
     pub name: String,
-    /// Sizes; `[1, L]` for a sequence of length `L`.
+    /// Sizes; a sequence of length `L` is a picture `[1, L]`.
     pub spec: ConvSpec,
     /// How weights start; a bias starts at zero.
     pub init: Init,
@@ -27,12 +28,19 @@ impl ConvolutionConfig {
     /// [`NnError::Config`] for a size of zero, or a kernel larger than the padded input.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Convolution, NnError> {
         let spec = &self.spec;
-        let sizes = [spec.input, spec.kernel, spec.stride];
-        if sizes.iter().flatten().any(|&n| n == 0) || spec.c_in == 0 || spec.c_out == 0 || spec.output().contains(&0) {
+        let window = &spec.window;
+        let sizes = [window.input, window.size, window.stride];
+        let numbers = [spec.c_in, spec.c_out, spec.groups];
+        let divides = |c: usize| c.checked_rem(spec.groups) == Some(0);
+        if sizes.iter().flatten().chain(&numbers).any(|&n| n == 0)
+            || !divides(spec.c_in)
+            || !divides(spec.c_out)
+            || spec.output().contains(&0)
+        {
             return Err(NnError::Config {
                 what: format!("convolution '{}'", self.name),
                 value: format!("{spec:?}"),
-                limit: "of sizes above zero, with a kernel that fits into the padded input",
+                limit: "of sizes above zero, with channels that the groups divide, and a kernel that fits into the padded input",
             });
         }
         check_size(&self.name, &[(spec.patch(), spec.c_out)])?;
@@ -67,10 +75,20 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// Of the pixels `from`, those of `to`; see [`ops::convolution`].
+    ///
+    /// # Shapes
+    /// - `x`: `[R + P, C_in]`; returns `[R' + P', C_out]`
+    pub fn forward(&self, x: Tensor<2>, from: &Arc<Sites>, to: &Arc<Sites>, pass: &Pass) -> Tensor<2> {
+        ops::convolution(x, self.block.tensor(pass), &self.spec, from, to, &self.workspace)
+    }
+
+    /// Of all pixels.
+    ///
     /// # Shapes
     /// - `x`: `[B H W, C_in]`; returns `[B H' W', C_out]`
-    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        ops::convolution(x, self.block.tensor(pass), &self.spec, &self.workspace)
+    pub fn forward_dense(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        ops::dense_convolution(x, self.block.tensor(pass), &self.spec, &self.workspace)
     }
 
     /// Sizes.

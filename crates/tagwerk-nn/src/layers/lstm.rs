@@ -69,11 +69,11 @@ impl LstmConfig {
     }
 }
 
-/// A layer of long short-term memory: Hochreiter, Schmidhuber, Neural Computation 9 (1997) 1735, with the forget gate of
-/// Gers, Schmidhuber, Cummins, Neural Computation 12 (2000) 2451.
+/// A layer of long short-term memory: Hochreiter, Schmidhuber, Neural Computation 9 (1997) 1735, with the forget gate
+/// of Gers, Schmidhuber, Cummins, Neural Computation 12 (2000) 2451.
 ///
-/// `i, f, o = sigmoid(x W + h U + b)`, `g = tanh(..)`, `c = f c + i g`, `h = o tanh(c)`, beginning with zeros. Written in
-/// single operations: a pass over `T` steps keeps some `14 H` numbers a row and step for the gradient.
+/// `i, f, o = sigmoid(x W + h U + b)`, `g = tanh(..)`, `c = f c + i g`, `h = o tanh(c)`, beginning with zeros. Written
+/// in single operations: a pass over `T` steps keeps some `14 H` numbers a row and step for the gradient.
 #[derive(Debug)]
 pub struct Lstm {
     features: usize,

@@ -9,8 +9,11 @@ pub(super) mod chain;
 pub(super) mod edge;
 pub(super) mod host;
 pub(super) mod lorentz;
+pub(super) mod lorentz_edge;
 pub(super) mod norm;
+pub(super) mod pair_embedding;
 pub(super) mod picture;
+pub(super) mod row_chain;
 pub(super) mod rows;
 pub(super) mod segment;
 pub(super) mod tree;
@@ -24,7 +27,7 @@ use burn::backend::{Autodiff, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
 use chain::{ChainBackward, ChainCall, chain_forward};
 use edge::{EdgeBackward, EdgeCall, edge_forward};
-use host::{Binary, HostBackward, Quaternary, Ternary, Unary, host_forward};
+use host::{Binary, HostBackward, Ternary, Unary, host_forward};
 use norm::{NormBackward, NormCall, norm_forward};
 use segment::{SegmentBackward, SegmentCall, segment_forward};
 
@@ -49,14 +52,6 @@ pub trait FusedOps: burn::backend::Backend {
         y: FloatTensor<Self>,
         z: FloatTensor<Self>,
         operation: Ternary,
-    ) -> FloatTensor<Self>;
-    /// Of four.
-    fn host_quaternary(
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        z: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        operation: Quaternary,
     ) -> FloatTensor<Self>;
 }
 
@@ -121,16 +116,6 @@ impl FusedOps for Flex {
     ) -> FloatTensor<Self> {
         host_forward([x, y, z], operation).0
     }
-
-    fn host_quaternary(
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        z: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        operation: Quaternary,
-    ) -> FloatTensor<Self> {
-        host_forward([x, y, z, w], operation).0
-    }
 }
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
@@ -177,20 +162,6 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
             [x, y, z],
             operation
         ))
-    }
-
-    fn host_quaternary(
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        z: FloatTensor<Self>,
-        w: FloatTensor<Self>,
-        operation: Quaternary,
-    ) -> FloatTensor<Self> {
-        let ((x, x_node), (y, y_node)) = (x.into_parts(), y.into_parts());
-        let ((z, z_node), (w, w_node)) = (z.into_parts(), w.into_parts());
-        track!(HostBackward::<4>, [x_node, y_node, z_node, w_node], |_| {
-            host_forward([x, y, z, w], operation)
-        })
     }
 }
 

@@ -7,13 +7,17 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 mod lorentz;
+mod lorentz_edge;
 mod picture;
 mod rows;
+mod transformer;
 mod tree;
 
 pub use lorentz::{lorentz, pair_products};
-pub use picture::{convolution, max_pool};
-pub use rows::{activate, attention, condition, layer_norm, prelu, sparse_product, weighted_squares};
+pub use lorentz_edge::lorentz_edge;
+pub use picture::{convolution, max_pool, site_norm_scoring, site_norm_training};
+pub use rows::{activate, condition, layer_norm, prelu, sparse_product, weighted_squares};
+pub use transformer::{cross_attention, pair_embedding, row_chain, self_attention};
 pub use tree::tree_embedding;
 
 use super::AdamStep;
@@ -235,11 +239,11 @@ pub fn adam(
     second: Tensor<1>,
     step: AdamStep,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    let (shrink, rate, root) = step.factors();
+    let factors = step.factors();
     let first = first * step.beta1 + gradient.clone() * (1.0 - step.beta1);
     let second = second * step.beta2 + gradient.powi_scalar(2) * (1.0 - step.beta2);
-    let denominator = second.clone().sqrt() * root + step.epsilon;
-    let parameters = parameters * shrink - first.clone() / denominator * rate;
+    let denominator = second.clone().sqrt() * factors.root + factors.epsilon;
+    let parameters = parameters * factors.shrink - first.clone() / denominator * factors.rate;
     (parameters, first, second)
 }
 

@@ -16,7 +16,8 @@ fn forest(salt: u64, jets: std::ops::Range<u32>) -> Forest {
             .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    // Whether the nodes of each level are inner ones; the k-th inner one has the nodes 2 k and 2 k + 1 of the next level.
+    // Whether the nodes of each level are inner ones; the k-th inner one has the nodes 2 k and 2 k + 1 of the next
+    // level.
     let mut levels: Vec<Vec<bool>> = vec![jets.clone().map(|_| draw(4) > 0).collect()];
     while levels[levels.len() - 1].contains(&true) {
         let children = 2 * levels[levels.len() - 1].iter().filter(|inner| **inner).count();

@@ -1,8 +1,8 @@
 //! Which steps to take: the cheapest set of terms that contains all polynomials.
 //!
-//! A term that several polynomials use is paid for once, so the choices hang together. The search is local and deterministic:
-//! each polynomial in turn is taken out and put back in the way that costs least given all others; then each
-//! matrix product in turn is forbidden, and stays so if the total falls.
+//! A term that several polynomials use is paid for once, so the choices hang together. The search is local and
+//! deterministic: each polynomial in turn is taken out and put back in the way that costs least given all others; then
+//! each matrix product in turn is forbidden, and stays so if the total falls.
 
 use super::terms::{MatrixTerm, Step, TermId, Terms};
 

@@ -1,8 +1,8 @@
 //! What can be computed on the way to a polynomial, and from what.
 //!
 //! A **term** is a graph of which none, one or two vertices are terminals: they stay open while all others are summed
-//! over, each with its weight z. Without terminals it is a number (a polynomial), with one a vector over particles, with
-//! two a matrix. Isomorphic terms are one term, so that what several polynomials need is computed once. Each term
+//! over, each with its weight z. Without terminals it is a number (a polynomial), with one a vector over particles,
+//! with two a matrix. Isomorphic terms are one term, so that what several polynomials need is computed once. Each term
 //! lists all its **steps**: the ways to get it from smaller terms. Together they contain every order of variable
 //! elimination; which to take is decided for all polynomials at once, in [`super::plan`].
 
@@ -143,7 +143,8 @@ impl Terms {
         steps
     }
 
-    /// A vector at a cutting vertex is a product; any other is a matrix to some second vertex, applied to what hangs there.
+    /// A vector at a cutting vertex is a product; any other is a matrix to some second vertex, applied to what hangs
+    /// there.
     fn vector_steps(&mut self, graph: &Multigraph) -> Vec<Step> {
         let mut steps = Vec::new();
         let components = graph.components_without(1);

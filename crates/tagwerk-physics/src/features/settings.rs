@@ -41,7 +41,8 @@ impl FeatureSet {
     /// Checks all settings.
     ///
     /// # Errors
-    /// [`PhysicsError::FeatureSetting`], which names the set, the setting as a user writes it, its value and its limits.
+    /// [`PhysicsError::FeatureSetting`], which names the set, the setting as a user writes it, its value and its
+    /// limits.
     pub fn check(&self) -> Result<(), PhysicsError> {
         let found = match self {
             Self::Kinematics(soft_drop) => SoftDropGroomer::new(*soft_drop).map(drop),

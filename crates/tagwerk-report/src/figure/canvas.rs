@@ -1,7 +1,7 @@
 //! The drawing surface: panels with axes, lines, bands, markers and text in page pixels.
 //!
-//! The plotting library draws on whole pixels. A surface of four times the page's pixels, scaled down by the SVG's view box, puts lines
-//! at quarter pixels and makes curves smooth; everything here is given in page pixels.
+//! The plotting library draws on whole pixels. A surface of four times the page's pixels, scaled down by the SVG's view
+//! box, puts lines at quarter pixels and makes curves smooth; everything here is given in page pixels.
 
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
@@ -117,8 +117,8 @@ pub(crate) struct Panel<'a, 'b> {
 }
 
 impl<'a, 'b> Panel<'a, 'b> {
-    /// Draws axes, ticks and grid in the page rectangle (left, top, width, height), labels included. `left_margin` is the room
-    /// for the labels of the vertical axis; [`TICKS`] when it has ticks.
+    /// Draws axes, ticks and grid in the page rectangle (left, top, width, height), labels included. `left_margin` is
+    /// the room for the labels of the vertical axis; [`TICKS`] when it has ticks.
     pub(crate) fn new(
         area: &'a Area<'b>,
         rectangle: (f64, f64, f64, f64),

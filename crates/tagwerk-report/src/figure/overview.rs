@@ -10,7 +10,7 @@ use super::roc::shortened;
 use super::style::{INK, Marker, RULE};
 use crate::error::Result;
 use crate::escape;
-use crate::table::{csv_line, csv_number};
+use crate::table::{csv_line, csv_optional};
 
 /// Height of a tagger in page pixels.
 const LANE: f64 = 46.0;
@@ -120,7 +120,7 @@ pub fn rejection_overview(landscape: &LandscapeResult) -> Result<Option<Figure>>
                 published.map(|p| p.value),
                 published.and_then(|p| p.spread),
             ]
-            .map(|v| v.map(csv_number).unwrap_or_default());
+            .map(csv_optional);
             csv.push_str(&csv_line(
                 &[&[escape::csv(&tagger.name), name.to_owned()][..], &numbers[..]].concat(),
             ));

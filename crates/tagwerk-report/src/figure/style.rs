@@ -2,7 +2,8 @@
 
 use plotters::prelude::*;
 
-/// Eight colors that stay apart for color-blind eyes (Okabe and Ito, 2008), darkest first so that a short list prints well.
+/// Eight colors that stay apart for color-blind eyes (Okabe and Ito, 2008), darkest first so that a short list prints
+/// well.
 const COLORS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),

@@ -1,4 +1,4 @@
-//! Loss and validation AUC against epoch, small multiples: a line a training.
+//! Loss and validation AUC (of a regression the resolution) against epoch, small multiples: a line a training.
 
 use plotters::style::text_anchor::HPos;
 
@@ -9,7 +9,7 @@ use super::style::{BACKGROUND, SIGNAL};
 use crate::error::Result;
 use crate::escape;
 use crate::input::{EpochRecord, History};
-use crate::table::{csv_line, csv_number};
+use crate::table::{csv_line, csv_optional};
 
 const PANEL: (f64, f64) = (250.0, 220.0);
 const HEAD: f64 = 34.0;
@@ -29,7 +29,16 @@ pub fn training_figure(histories: &[History]) -> Result<Option<Figure>> {
     if taggers.is_empty() {
         return Ok(None);
     }
-    // Two panels (loss, AUC) a tagger, two taggers a line.
+    let regression = histories
+        .iter()
+        .flat_map(|h| &h.epochs)
+        .any(|e| e.validation_resolution.is_some());
+    let (second, judged): (&str, fn(&EpochRecord) -> Option<f64>) = if regression {
+        ("validation resolution", |e| e.validation_resolution)
+    } else {
+        ("validation AUC", |e| e.validation_auc)
+    };
+    // Two panels (loss, AUC or resolution) a tagger, two taggers a line.
     let columns = taggers.len().min(2);
     let lines = taggers.len().div_ceil(columns);
     let (width, height) = (
@@ -82,11 +91,11 @@ pub fn training_figure(histories: &[History]) -> Result<Option<Figure>> {
                 panel.line(&points(run, |e| e.training_loss), BACKGROUND, 1.0, DASH)?;
                 panel.line(&points(run, |e| e.validation_loss), SIGNAL, 1.0, (0, 0))?;
             }
-            let aucs = all().filter_map(|e| e.validation_auc);
+            let figures = all().filter_map(judged);
             let right = (corner.0 + PANEL.0, corner.1, PANEL.0, PANEL.1);
-            let panel = Panel::new(root, right, &name, x(), spanning("validation AUC", aucs), TICKS)?;
+            let panel = Panel::new(root, right, &name, x(), spanning(second, figures), TICKS)?;
             for run in runs {
-                panel.line(&points(run, |e| e.validation_auc), SIGNAL, 1.0, (0, 0))?;
+                panel.line(&points(run, judged), SIGNAL, 1.0, (0, 0))?;
             }
         }
         Ok(())
@@ -99,14 +108,17 @@ pub fn training_figure(histories: &[History]) -> Result<Option<Figure>> {
             "epoch",
             "training_loss",
             "validation_loss",
-            "validation_auc",
+            if regression {
+                "validation_resolution"
+            } else {
+                "validation_auc"
+            },
         ]
         .map(str::to_owned),
     );
     for history in histories {
         for e in &history.epochs {
-            let numbers =
-                [e.training_loss, e.validation_loss, e.validation_auc].map(|v| v.map(csv_number).unwrap_or_default());
+            let numbers = [e.training_loss, e.validation_loss, judged(e)].map(csv_optional);
             let address = [
                 escape::csv(&history.tagger),
                 history.seed.to_string(),
@@ -125,10 +137,15 @@ pub fn training_figure(histories: &[History]) -> Result<Option<Figure>> {
 }
 
 fn has_number(epoch: &EpochRecord) -> bool {
-    [epoch.training_loss, epoch.validation_loss, epoch.validation_auc]
-        .iter()
-        .flatten()
-        .any(|v| v.is_finite())
+    [
+        epoch.training_loss,
+        epoch.validation_loss,
+        epoch.validation_auc,
+        epoch.validation_resolution,
+    ]
+    .iter()
+    .flatten()
+    .any(|v| v.is_finite())
 }
 
 fn points(history: &History, value: fn(&EpochRecord) -> Option<f64>) -> Vec<(f64, f64)> {

@@ -47,13 +47,13 @@ pub fn table_csv(landscape: &LandscapeResult) -> String {
         ];
         fields.extend([
             tagger.auc.to_string(),
-            optional(tagger.auc_spread),
-            optional(tagger.auc_error),
+            csv_optional(tagger.auc_spread),
+            csv_optional(tagger.auc_error),
         ]);
         fields.extend([
             tagger.accuracy.to_string(),
-            optional(tagger.accuracy_spread),
-            optional(tagger.accuracy_error),
+            csv_optional(tagger.accuracy_spread),
+            csv_optional(tagger.accuracy_error),
         ]);
         for column in [
             &tagger.rejection_single,
@@ -64,7 +64,7 @@ pub fn table_csv(landscape: &LandscapeResult) -> String {
             fields.extend(rejection(column));
         }
         let published = tagger.published.clone().unwrap_or(Published::NONE);
-        fields.extend([optional(published.auc), optional(published.accuracy)]);
+        fields.extend([csv_optional(published.auc), csv_optional(published.accuracy)]);
         for value in [
             published.rejection_single,
             published.rejection_mean,
@@ -79,10 +79,10 @@ pub fn table_csv(landscape: &LandscapeResult) -> String {
         let difference = comparison.and_then(|c| c.rejection_30.as_ref()).map(|r| &r.difference);
         fields.extend([
             comparison.map(|c| csv(&c.best)).unwrap_or_default(),
-            optional(comparison.map(|c| c.auc.difference)),
-            optional(comparison.and_then(|c| c.auc.error)),
-            optional(difference.and_then(|d| d.value)),
-            optional(difference.and_then(|d| d.error)),
+            csv_optional(comparison.map(|c| c.auc.difference)),
+            csv_optional(comparison.and_then(|c| c.auc.error)),
+            csv_optional(difference.and_then(|d| d.value)),
+            csv_optional(difference.and_then(|d| d.error)),
         ]);
         out.push_str(&csv_line(&fields));
     }
@@ -104,6 +104,9 @@ pub fn trainings_csv(landscape: &LandscapeResult) -> String {
             "rejection_50_error",
             "epochs",
             "seconds",
+            "threads",
+            "scoring_microseconds_a_jet",
+            "scoring_threads",
             "kept",
             "median_auc",
         ]
@@ -115,14 +118,17 @@ pub fn trainings_csv(landscape: &LandscapeResult) -> String {
                 csv(&tagger.name),
                 training.seed.to_string(),
                 training.auc.to_string(),
-                optional(training.auc_error),
+                csv_optional(training.auc_error),
                 training.accuracy.to_string(),
-                optional(training.rejection_30),
-                optional(training.rejection_30_error),
-                optional(training.rejection_50),
-                optional(training.rejection_50_error),
+                csv_optional(training.rejection_30),
+                csv_optional(training.rejection_30_error),
+                csv_optional(training.rejection_50),
+                csv_optional(training.rejection_50_error),
                 training.epochs.to_string(),
                 training.seconds.to_string(),
+                training.threads.map(|n| n.to_string()).unwrap_or_default(),
+                csv_optional(training.scoring.and_then(|s| s.microseconds_a_jet())),
+                training.scoring.map(|s| s.threads.to_string()).unwrap_or_default(),
                 u8::from(tagger.rejection_single.trainings.contains(&i)).to_string(),
                 u8::from(tagger.median_training == i).to_string(),
             ]));
@@ -134,19 +140,23 @@ pub fn trainings_csv(landscape: &LandscapeResult) -> String {
 fn rejection(column: &RejectionColumn) -> [String; 5] {
     let used: Vec<String> = column.trainings.iter().map(usize::to_string).collect();
     [
-        optional(column.value),
-        optional(column.spread),
-        optional(column.test_error),
-        optional(column.lower_limit),
+        csv_optional(column.value),
+        csv_optional(column.spread),
+        csv_optional(column.test_error),
+        csv_optional(column.lower_limit),
         used.join(" "),
     ]
 }
 
 fn published_value(value: Option<PublishedValue>) -> [String; 2] {
-    [optional(value.map(|v| v.value)), optional(value.and_then(|v| v.spread))]
+    [
+        csv_optional(value.map(|v| v.value)),
+        csv_optional(value.and_then(|v| v.spread)),
+    ]
 }
 
-fn optional(value: Option<f64>) -> String {
+/// [`csv_number`], or nothing where there is none.
+pub(crate) fn csv_optional(value: Option<f64>) -> String {
     value.map(csv_number).unwrap_or_default()
 }
 

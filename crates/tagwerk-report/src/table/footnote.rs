@@ -4,15 +4,16 @@ use tagwerk_stats::LandscapeResult;
 
 use crate::number::grouped;
 
-/// Sentences under the table: data set, rows, trainings, ensembles, the meaning of each error, whether the published lines may be
-/// compared, and what must be known of single rows.
+/// Sentences under the table: data set, rows, trainings, ensembles, the meaning of each error, whether the published
+/// lines may be compared, and what must be known of single rows.
 pub fn footnotes(landscape: &LandscapeResult) -> Vec<String> {
     let mut notes = Vec::new();
     let weighted = if landscape.weighted { ", weighted" } else { "" };
     notes.push(format!(
-        "Data set {}, {} test jets ({} signal, {} background{weighted}).",
+        "Data set {}, {} test {} ({} signal, {} background{weighted}).",
         landscape.dataset,
         grouped(landscape.test_rows as u64),
+        landscape.counted,
         grouped(landscape.n_signal as u64),
         grouped(landscape.n_background as u64),
     ));
@@ -21,13 +22,13 @@ pub fn footnotes(landscape: &LandscapeResult) -> Vec<String> {
          those of the training of median AUC."
             .to_owned(),
     );
-    notes.push(
+    let rows = &landscape.counted;
+    notes.push(format!(
         "First error: population standard deviation over trainings (single) or over ensembles (mean, median ens.): what another \
-         training would give. Second error: finite test sample (R sqrt(R/N) for rejections, N background jets; DeLong for the AUC; \
-         binomial for the accuracy): what other jets would give, common to all taggers. In 0.9837(2)(3) both are in units of the \
+         training would give. Second error: finite test sample (R sqrt(R/N) for rejections, N background {rows}; DeLong for the AUC; \
+         binomial for the accuracy): what other {rows} would give, common to all taggers. In 0.9837(2)(3) both are in units of the \
          last digit."
-            .to_owned(),
-    );
+    ));
     notes.push(trainings(landscape));
     if landscape
         .taggers

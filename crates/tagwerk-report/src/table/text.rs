@@ -29,28 +29,7 @@ pub fn table_text(landscape: &LandscapeResult) -> String {
         line.push(row.parameters);
         lines.push(line);
     }
-    let width = |text: &str| text.chars().count();
-    let widths: Vec<usize> = (0..split.len())
-        .map(|c| lines.iter().map(|l| width(&l[c])).max().unwrap_or(0))
-        .collect();
-
-    let mut out = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let mut text = String::new();
-        for (c, cell) in line.iter().enumerate() {
-            let fill = " ".repeat(widths[c] - width(cell));
-            match c {
-                0 => text.push_str(&format!("{cell}{fill}")),
-                _ => text.push_str(&format!("  {fill}{cell}")),
-            }
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-        if number == 1 {
-            out.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
-            out.push('\n');
-        }
-    }
+    let mut out = aligned(&lines, 2);
     let comparisons = comparison_lines(landscape);
     if !comparisons.is_empty() {
         out.push('\n');
@@ -66,8 +45,36 @@ pub fn table_text(landscape: &LandscapeResult) -> String {
     out
 }
 
+/// Lines of equally many cells as columns two blanks apart, the first flush left and the others right, with a rule under
+/// the first `headings` lines.
+pub(crate) fn aligned(lines: &[Vec<String>], headings: usize) -> String {
+    let width = |text: &str| text.chars().count();
+    let columns = lines.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| lines.iter().map(|line| width(&line[c])).max().unwrap_or(0))
+        .collect();
+    let mut out = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let mut text = String::new();
+        for (c, cell) in line.iter().enumerate() {
+            let fill = " ".repeat(widths[c] - width(cell));
+            match c {
+                0 => text.push_str(&format!("{cell}{fill}")),
+                _ => text.push_str(&format!("  {fill}{cell}")),
+            }
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+        if number + 1 == headings {
+            out.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+            out.push('\n');
+        }
+    }
+    out
+}
+
 /// Breaks a sentence at spaces.
-fn wrap(text: &str) -> String {
+pub(crate) fn wrap(text: &str) -> String {
     let (mut out, mut column) = (String::new(), 0);
     for word in text.split_whitespace() {
         let width = word.chars().count();

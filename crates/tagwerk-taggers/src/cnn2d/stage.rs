@@ -3,8 +3,9 @@
 use super::{NAME, Pooling};
 use crate::error::TaggerError;
 use std::sync::Arc;
+use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::layers::{BatchNorm, Convolution, Dropout, PRelu, Part, PartMut, Parts, Pass};
-use tagwerk_nn::ops::{Activation, PoolSpec, SparseMatrix, activate, max_pool, sparse_product};
+use tagwerk_nn::ops::{Activation, SparseMatrix, Window, activate, dense_max_pool, sparse_product};
 use tagwerk_nn::{Device, Tensor};
 
 /// What ends a layer: normalization and slopes, where there are any, and dropout.
@@ -69,6 +70,7 @@ pub(super) struct Stage {
     convolution: Convolution,
     pooling: Pooling,
     ending: Ending,
+    workspace: Workspace,
 }
 
 /// The mean of each `window` x `window` pixels of pictures of which the first `skip` rows and columns are left out:
@@ -95,6 +97,7 @@ impl Stage {
             convolution,
             pooling,
             ending,
+            workspace: Workspace::default(),
         }
     }
 
@@ -107,9 +110,9 @@ impl Stage {
         pass: &Pass,
     ) -> Result<(Tensor<2>, usize), TaggerError> {
         let spec = self.convolution.spec();
-        let ([h, w], out) = (spec.input, spec.output());
+        let ([h, w], out) = (spec.window.input, spec.output());
         let (skip, activated) = (out[0] - h, spec.relu);
-        let mut x = self.convolution.forward(x, pass);
+        let mut x = self.convolution.forward_dense(x, pass);
         let window = if self.pooling == Pooling::Average { 2 } else { 1 };
         if skip > 0 || window > 1 {
             let matrix = mean_of(pictures, out, skip, window).ok_or_else(|| TaggerError::View {
@@ -120,13 +123,13 @@ impl Stage {
             x = sparse_product(&Arc::new(matrix), x);
         }
         if self.pooling == Pooling::Max {
-            let halves = PoolSpec {
+            let halves = Window {
                 input: [h, w],
-                window: [2; 2],
+                size: [2; 2],
                 stride: [2; 2],
                 padding: [0; 2],
             };
-            x = max_pool(x, halves);
+            x = dense_max_pool(x, halves, &self.workspace);
         }
         if !activated && self.ending.normalization.is_none() {
             x = activate(x, Activation::Relu);

@@ -137,7 +137,8 @@ fn the_label_of_a_jet_has_no_part_in_its_score() {
         for b in (0..JETS).filter(|&b| folds[b] == turned) {
             assert_eq!(scores[b].to_bits(), plain[b].to_bits(), "jet {b} of fold {turned}");
         }
-        // The network of the fold before was chosen on them, perhaps in the same epoch; all others were trained on them.
+        // The network of the fold before was chosen on them, perhaps in the same epoch; all others were trained on
+        // them.
         let mut trained = (0..JETS).filter(|&b| folds[b] != turned && (folds[b] + 1) % 5 != turned);
         assert!(
             trained.all(|b| scores[b] != plain[b]),

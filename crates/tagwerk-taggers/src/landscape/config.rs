@@ -4,12 +4,14 @@ use crate::data_config::DataConfig;
 use crate::error::TaggerError;
 use crate::goat::GoatConfig;
 use crate::registry;
-use crate::run::{RunConfig, merged_training};
+use crate::run::{RunConfig, learner, merged_training};
 use crate::tagger::Tagger;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use tagwerk_data::Dataset;
+use tagwerk_nn::Device;
 
 /// One tagger of a landscape.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,7 +52,7 @@ pub struct LandscapeConfig {
     pub data: DataConfig,
     /// Training settings for all taggers, over each one's published training.
     pub training: toml::Table,
-    /// The taggers. Default: all.
+    /// The taggers. Default: all, of which some need jets.
     #[serde(rename = "tagger")]
     pub taggers: Vec<TaggerChoice>,
 }
@@ -81,12 +83,31 @@ impl LandscapeConfig {
         Self::from_toml(SAMPLE_CONFIG, Path::new("configs/landscape-sample.toml"))
     }
 
-    /// All taggers with their published trainings on these jets.
-    pub fn for_data(data: DataConfig) -> Self {
-        Self {
+    /// All taggers that read these events, with their published trainings: of jets all taggers, of arrays those whose
+    /// network can be built for their shape. A tagger that reads scores is then added by name.
+    ///
+    /// # Errors
+    /// A data set of arrays that cannot be opened.
+    pub fn for_data(data: DataConfig) -> Result<Self, TaggerError> {
+        let all = Self {
             data,
             ..Self::default()
+        };
+        if !all.data.may_be_arrays() {
+            return Ok(all);
         }
+        let dataset = all.data.open()?;
+        let reads = |choice: &TaggerChoice| {
+            let Ok(tagger) = registry::tagger(&choice.name, &choice.settings) else {
+                return false;
+            };
+            learner(tagger.as_ref(), &dataset, &tagger.training(), &Device::flex()).is_ok()
+        };
+        let taggers = match &dataset {
+            Dataset::Jets(_) => all.taggers,
+            Dataset::Arrays(_) => registry::array_names().map(TaggerChoice::from).filter(reads).collect(),
+        };
+        Ok(Self { taggers, ..all })
     }
 
     /// Reads a configuration file.

@@ -1,8 +1,8 @@
 //! What the dense layers of an LBN read of boosted particles: the features of arXiv:1812.09722, table 1.
 //!
-//! Roots, quotients and inverse functions are guarded as in the authors' code, so that null vectors and massless ones have
-//! finite features with finite slopes: under a root stands at least 1e-5, pz / |p| keeps 1e-5 from 1, an azimuth is taken
-//! with a y of 1e-5 where it is zero.
+//! Roots, quotients and inverse functions are guarded as in the authors' code, so that null vectors and massless ones
+//! have finite features with finite slopes: under a root stands at least 1e-5, pz / |p| keeps 1e-5 from 1, an azimuth
+//! is taken with a y of 1e-5 where it is zero.
 
 use serde::{Deserialize, Serialize};
 use std::f32::consts::TAU;

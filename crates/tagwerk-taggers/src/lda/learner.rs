@@ -54,7 +54,8 @@ impl Model {
             .collect()
     }
 
-    /// log(E beta_1w / E beta_0w) for each word but for the common log(sum lambda_0 / sum lambda_1), which comes second.
+    /// log(E beta_1w / E beta_0w) for each word but for the common log(sum lambda_0 / sum lambda_1), which comes
+    /// second.
     fn log_odds(&self, view: &JaggedView) -> Vec<f32> {
         let sums = self.topics.each_ref().map(|topic| topic.iter().sum::<f64>());
         let common = (sums[0] / sums[1]).ln();
@@ -214,7 +215,8 @@ impl Learner for LdaLearner {
             decay,
             ..
         } = self.config;
-        // Hoffman et al., eq. 5 to 7, in time counted by jets, so that a short last batch does not count as a whole one.
+        // Hoffman et al., eq. 5 to 7, in time counted by jets, so that a short last batch does not count as a whole
+        // one.
         let rate = (delay + self.model.seen / weight).powf(-decay);
         let all = self.model.jets.iter().sum::<f64>() / weight;
         for (topic, words) in self.model.topics.iter_mut().zip(words) {

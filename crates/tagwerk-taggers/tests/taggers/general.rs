@@ -210,8 +210,8 @@ fn examples_of_another_size_are_refused() {
     }
 }
 
-/// Standardized pixels do not depend on the unit of a picture, nor on a constant added to it; a pixel that is always the
-/// same is harmless. Mean and scale are saved with the weights.
+/// Standardized pixels do not depend on the unit of a picture, nor on a constant added to it; a pixel that is always
+/// the same is harmless. Mean and scale are saved with the weights.
 #[test]
 fn a_standardized_cnn_does_not_see_units() {
     let mut values = numbers(40 * 16);

@@ -42,7 +42,8 @@ fn loss_at(tagger: &dyn Tagger, folder: &Path, batch: &Batch) -> f64 {
 /// ten.
 fn check(name: &str, settings: &str) {
     const EACH: usize = 4;
-    const H: f32 = 2e-3;
+    // Where a kink lies within the longer one, the shorter must do.
+    const STEPS: [f32; 2] = [2e-3, 2e-4];
     let tagger = registry::tagger(name, &toml::from_str(settings).unwrap()).unwrap();
     let jets = jets(Part::Train, 8);
     let batch = batch(tagger.as_ref(), &jets);
@@ -73,12 +74,13 @@ fn check(name: &str, settings: &str) {
                 loss_at(tagger.as_ref(), folder.path(), &batch)
             };
             let found = gradient[i];
-            let expected = ((shifted(H) - shifted(-H)) / f64::from(2.0 * H)) as f32;
+            let differences = STEPS.map(|h| ((shifted(h) - shifted(-h)) / f64::from(2.0 * h)) as f32);
+            let near = |expected: &f32| (found - expected).abs() < 1e-3 + 0.02 * expected.abs();
             compared += 1;
-            if (found - expected).abs() < 1e-3 + 0.02 * expected.abs() {
+            if differences.iter().any(near) {
                 good += 1;
             } else {
-                report += &format!("{tensor}[{i}]: {found}, by differences {expected}; ");
+                report += &format!("{tensor}[{i}]: {found}, by differences {differences:?}; ");
             }
         }
     }

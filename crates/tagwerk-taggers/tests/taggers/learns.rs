@@ -6,7 +6,7 @@ use tagwerk_data::Part;
 use tagwerk_physics::{JaggedView, View};
 use tagwerk_stats::{Roc, Truth};
 use tagwerk_taggers::{Tagger, registry};
-use tagwerk_train::{Examples, InMemory, Learner, Order};
+use tagwerk_train::{Examples, InMemory, Learner, Order, Update};
 
 /// Trains on 2,000 jets of the sample in batches of 100.
 fn trained(tagger: &dyn Tagger, epochs: u64) -> Box<dyn Learner> {
@@ -48,7 +48,7 @@ fn every_tagger_learns_within_a_few_epochs() {
             true => registry::tagger(name, &toml::Table::new()).unwrap(),
             false => tagger(name),
         };
-        if tagger.reads_scores().is_some() {
+        if tagger.reads_scores().is_some() || name == "treenin" {
             continue;
         }
         let epochs = match name {
@@ -56,6 +56,8 @@ fn every_tagger_learns_within_a_few_epochs() {
             "efn" => 12,
             "fcn" => 12,
             "pfn" => 12,
+            "part" => 4,
+            "lorentznet" => 6,
             "gcn" => 20,
             "graphnet" => 10,
             name if FITTED.contains(&name) => 1,
@@ -65,6 +67,46 @@ fn every_tagger_learns_within_a_few_epochs() {
         let auc = auc(tagger.as_ref(), learner.as_mut());
         assert!(auc > 0.9, "{name} reached an AUC of {auc:.4} in {epochs} epochs");
     }
+}
+
+/// TreeNiN reads absolute directions, so it must first learn to take differences, which 2,000 jets do not teach (AUC
+/// 0.85). A jet turned about the beam is a jet: each epoch has the 6,000 training jets of the sample at other azimuths.
+#[test]
+fn treenin_learns_from_jets_at_all_azimuths() {
+    const EPOCHS: u64 = 20;
+    let tagger = tagger("treenin");
+    let jets = jets(Part::Train, 6000);
+    let mut learner = learner(tagger.as_ref(), 3);
+    let mut step = 0;
+    for epoch in 0..EPOCHS {
+        let mut turned = jets.clone();
+        for b in 0..turned.len() {
+            let (sin, cos) = ((b as u64 * 97 + epoch * 1013) as f32 * 0.618).sin_cos();
+            for i in turned.range(b) {
+                let (px, py) = (jets.px[i], jets.py[i]);
+                (turned.px[i], turned.py[i]) = (cos * px - sin * py, sin * px + cos * py);
+            }
+        }
+        let examples = InMemory::of_jets(&turned, tagger.view(&turned).unwrap()).unwrap();
+        if epoch == 0 {
+            learner.prepare(&examples).unwrap();
+        }
+        let order = Order {
+            seed: 3,
+            epoch,
+            shuffle: true,
+        };
+        for batch in examples.batches(order, 100, 0) {
+            let update = Update {
+                step,
+                learning_rate: tagger.training().optimizer.learning_rate,
+            };
+            learner.step(&batch.unwrap(), update).unwrap();
+            step += 1;
+        }
+    }
+    let auc = auc(tagger.as_ref(), learner.as_mut());
+    assert!(auc > 0.9, "treenin reached an AUC of {auc:.4} in {EPOCHS} epochs");
 }
 
 /// O = sum of z Phi: a constituent of vanishing momentum fraction z changes nothing, wherever it flies.

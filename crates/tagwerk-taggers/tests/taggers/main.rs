@@ -8,6 +8,8 @@ mod general;
 mod gradients;
 mod landscape;
 mod learns;
+mod particlenet_settings;
 mod properties;
 mod run;
+mod slopes;
 mod support;

@@ -14,7 +14,16 @@ use tagwerk_train::{Batch, InMemory, Learner};
 
 /// Taggers for which a jet is a set of rows; TopoDNN, P-CNN, FCN, CNN-1D and GraphNet, which has
 /// slopes for each place, read it in order.
-const SETS: [&str; 6] = ["efn", "pfn", "particlenet", "particlenet-lite", "chebnet", "gcn"];
+const SETS: [&str; 8] = [
+    "efn",
+    "pfn",
+    "particlenet",
+    "particlenet-lite",
+    "part",
+    "lorentznet",
+    "chebnet",
+    "gcn",
+];
 
 const WEIGHTS: &str = "weights.safetensors";
 
@@ -474,10 +483,31 @@ fn what_check_passes_can_be_built_and_what_it_refuses_is_named() {
         ("cnn", "kernel = 0".to_owned(), "kernel = 0"),
         ("cnn", "stages = [[8, 0]]".to_owned(), "stages = [8, 0]"),
         ("cnn", format!("stages = [[{huge}]]"), "stages = "),
+        ("resnext", "pixels = 2000".to_owned(), "pixels = 2000"),
+        ("resnext", "groups = 5".to_owned(), "widths = 32"),
+        ("resnext", "blocks = [3, 4, 6]".to_owned(), "in blocks = 3"),
+        ("resnext", "widths = [0]\nblocks = [1]".to_owned(), "widths = [0]"),
         ("pcnn", "length = 0".to_owned(), "length = 0"),
         ("pcnn", "stem = 0".to_owned(), "stem = [0]"),
         ("pcnn", "stages = [8, 0]".to_owned(), "stages = [8, 0]"),
         ("pcnn", "dropout = 1.5".to_owned(), "dropout = 1.5"),
+        ("part", "embed = []".to_owned(), "embed = []"),
+        ("part", format!("embed = [{huge}]"), "embed = "),
+        ("part", "pairs = []".to_owned(), "pairs = []"),
+        ("part", "heads = 7".to_owned(), "heads = 7"),
+        ("part", "heads = 0".to_owned(), "heads = 0"),
+        ("part", "class_blocks = 0".to_owned(), "class_blocks = 0"),
+        ("part", "blocks = 1001".to_owned(), "blocks = 1001"),
+        ("part", "expansion = 0".to_owned(), "expansion = 0"),
+        ("part", "dropout = 1.0".to_owned(), "dropout = 1"),
+        ("part", "max_constituents = 0".to_owned(), "max_constituents = 0"),
+        ("lorentznet", "channels = 0".to_owned(), "channels = [0]"),
+        ("lorentznet", format!("channels = {huge}"), "channels = "),
+        ("lorentznet", "blocks = 0".to_owned(), "blocks = 0"),
+        ("lorentznet", "step = 0.0".to_owned(), "step = 0"),
+        ("lorentznet", "step = nan".to_owned(), "step = NaN"),
+        ("lorentznet", "dropout = -0.1".to_owned(), "dropout = -0.1"),
+        ("lorentznet", "max_constituents = 0".to_owned(), "max_constituents = 0"),
         ("fcn", "max_constituents = 0".to_owned(), "max_constituents = 0"),
         ("fcn", "hidden = [8, 0]".to_owned(), "hidden = [8, 0]"),
         ("graphnet", "dense = []".to_owned(), "dense = []"),

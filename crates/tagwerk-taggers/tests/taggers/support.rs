@@ -30,6 +30,9 @@ pub fn tagger(name: &str) -> Box<dyn Tagger> {
         }
         "lbn" => "constituents = 40\nparticles = 16\nhidden = [60, 60]",
         "cnn" => "stages = [[16, 12], [12, 12]]\nhidden = [32, 32]",
+        "resnext" => "stem = 16\ngroups = 8\nwidths = [16, 32, 32]\nblocks = [2, 1, 1]",
+        "part" => "embed = [32, 64, 32]\npairs = [16, 16]\nheads = 4\nblocks = 2\nclass_blocks = 1",
+        "lorentznet" => "channels = 24\nblocks = 3",
         "fcn" => "hidden = [64, 64, 64, 64]",
         "graphnet" => "dense = [32, 32]\ngraph = [32, 32]\nhead = [32, 32]",
         "chebnet" => "channels = [16, 24]\nhidden = 32",

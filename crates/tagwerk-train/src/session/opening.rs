@@ -2,19 +2,24 @@
 
 use super::Session;
 use crate::checkpoint::{Checkpoints, Identity, Progress};
+use crate::config::TrainingConfig;
 use crate::error::{Result, TrainError, io};
 use crate::facts::{Facts, facts};
 use crate::journal;
 use crate::learner::Learner;
+use crate::metric::Metric;
 use crate::observer::CheckpointKind;
 use crate::run_folder::RunState;
 use crate::trainer::{Sets, Trainer};
 use std::path::Path;
+use tagwerk_data::Task;
 
 impl<'t, 'a> Session<'t, 'a> {
     pub(crate) fn open(trainer: &'t mut Trainer<'a>, learner: &'t mut dyn Learner, sets: &'t Sets<'t>) -> Result<Self> {
+        trainer.run.refuse_imported()?;
         sets.check()?;
         let config = trainer.training.config();
+        suitable(config, sets.train.task())?;
         let identity = Identity {
             facts: began_with(trainer, learner, sets)?,
             reading: sets.train.reading(),
@@ -71,6 +76,25 @@ impl<'t, 'a> Session<'t, 'a> {
         }
         Ok(())
     }
+}
+
+/// Refuses to choose epochs by a figure that the task does not have.
+fn suitable(config: &TrainingConfig, task: Task) -> Result<()> {
+    let stopping = config
+        .early_stopping
+        .as_ref()
+        .map(|rule| ("early_stopping.metric", rule.metric));
+    for (key, metric) in std::iter::once(("best", config.best)).chain(stopping) {
+        if !metric.suits(task) {
+            return Err(TrainError::Metric {
+                key,
+                metric,
+                task: task.name(),
+                allowed: Metric::of(task),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What a checkpoint must have been begun with to go on from it.

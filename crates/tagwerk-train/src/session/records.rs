@@ -9,6 +9,7 @@ use crate::run_folder::{RunState, Status};
 use crate::scoring::score_batch;
 use crate::trainer::Summary;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 impl Session<'_, '_> {
     /// Judges the epoch and writes its records, the checkpoint to resume from last.
@@ -88,6 +89,7 @@ impl Session<'_, '_> {
             seconds: p.seconds,
             best: p.best.clone(),
             ending: p.ending,
+            scoring: BTreeMap::new(),
         }
     }
 

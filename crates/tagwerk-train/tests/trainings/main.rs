@@ -5,6 +5,7 @@
 
 mod kill_and_resume;
 mod refusals;
+mod regression;
 mod stop_and_resume;
 mod streaming;
 mod toy;

@@ -249,6 +249,7 @@ fn provenance(version: &str) -> Provenance {
         machine: Machine::this(),
         device: "cpu".to_owned(),
         threads: 1,
+        imported: None,
     }
 }
 
@@ -287,4 +288,45 @@ fn two_trainings_do_not_share_a_folder() {
         RunState::Finished,
         "the second one must not touch the first one's files"
     );
+}
+
+#[test]
+fn imported_weights_make_a_finished_run_that_is_not_trained_on() {
+    let (dir, data) = (tempfile::tempdir().unwrap(), Data::new());
+    let path = dir.path().join("runs/imported");
+    let from = Provenance {
+        imported: Some(ImportedWeights {
+            file: "weights.pt".to_owned(),
+            sha256: "0".repeat(64),
+            format: "toy".to_owned(),
+            choices: [].into(),
+        }),
+        ..provenance("1")
+    };
+    let make = || RunFolder::import(&path, &config(2), &Toy::new(5), &from, &SystemClock::new());
+    let run = make().unwrap();
+    assert_eq!(run.status().unwrap().unwrap().state, RunState::Finished);
+    run.checkpoints().verify(CheckpointKind::Best).unwrap();
+    let mut learner = Toy::new(1);
+    learner
+        .load_weights(&run.checkpoints().path(CheckpointKind::Best))
+        .unwrap();
+    assert!(matches!(make(), Err(TrainError::Exists { .. })));
+    let before = std::fs::read(path.join("log.jsonl")).unwrap();
+    for refused in [
+        train(&path, config(2), &mut Toy::new(1), &data).map(|_| ()),
+        run.set_epochs(9, &SystemClock::new(), |config: &mut TrainingConfig| config.epochs = 9),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, TrainError::Imported { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read(path.join("log.jsonl")).unwrap(), before);
+    // An empty folder is no obstacle, a file of that name is; neither leaves anything beside it.
+    std::fs::remove_dir_all(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    make().unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(make().is_err());
+    assert_eq!(std::fs::read_dir(dir.path().join("runs")).unwrap().count(), 1);
 }

@@ -26,7 +26,7 @@ fn the_loss_falls_and_the_records_are_complete() {
     );
     assert!(metrics[3].train_loss < 0.9 * metrics[0].train_loss, "{metrics:?}");
     assert!(
-        metrics[3].val_auc > 0.7 && metrics[3].val_auc > metrics[0].val_auc,
+        metrics[3].val_auc > Some(0.7) && metrics[3].val_auc > metrics[0].val_auc,
         "{metrics:?}"
     );
     let best = summary.best.unwrap();
@@ -44,6 +44,26 @@ fn the_loss_falls_and_the_records_are_complete() {
         log.contains("\"begun\"") && log.lines().last().unwrap().contains("\"finished\""),
         "{log}"
     );
+}
+
+#[test]
+fn scoring_is_timed_where_it_is_done_and_told_again_afterwards() {
+    let (dir, mut data) = (tempfile::tempdir().unwrap(), Data::new());
+    data.test = data.test.with_view_seconds(0.25);
+    let path = dir.path().join("run");
+    let first = train(&path, config(1), &mut Toy::new(1), &data).unwrap();
+    let times = first.summary().scoring.clone();
+    let jets: Vec<_> = times.iter().map(|(part, time)| (part.as_str(), time.jets)).collect();
+    assert_eq!(jets, [("test", 150), ("validation", 120)]);
+    assert_eq!(
+        (times["test"].view_seconds, times["validation"].view_seconds),
+        (0.25, 0.0)
+    );
+    assert!(times.values().all(|time| time.seconds >= 0.0 && time.threads > 0));
+    // Nothing is scored the second time.
+    let second = train(&path, config(1), &mut Toy::new(1), &data).unwrap();
+    assert_eq!(second.summary().scoring, times);
+    assert_eq!(RunFolder::open(&path).unwrap().scoring_times().unwrap(), times);
 }
 
 #[test]

@@ -4,11 +4,11 @@ use crate::failure::Failure;
 use crate::format::{bytes, grouped};
 use crate::session::Session;
 use clap::Args;
-use tagwerk_data::{CatalogueEntry, find_dataset};
+use tagwerk_data::{CatalogueEntry, Holds, find_dataset};
 
 /// What can be typed.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  tagwerk data info top-tagging")]
+#[command(after_help = "Examples:\n  tagwerk data info top-tagging\n  tagwerk data info airshower")]
 pub struct Typed {
     /// Name of the data set, as in `tagwerk data list`
     #[arg(value_name = "NAME")]
@@ -29,7 +29,18 @@ fn describe(entry: &CatalogueEntry) -> String {
     ];
     lines.extend(entry.recipe.iter().map(|(what, how)| format!("{what}: {how}")));
     lines.push(String::new());
-    lines.push("columns".to_owned());
+    let arrays = match &entry.holds {
+        Holds::Arrays(arrays) => Some(arrays),
+        Holds::Jets => None,
+    };
+    lines.push(
+        if arrays.is_some() {
+            "arrays of an event"
+        } else {
+            "columns"
+        }
+        .to_owned(),
+    );
     for column in entry.columns {
         let unit = if column.unit.is_empty() {
             String::new()
@@ -53,6 +64,11 @@ fn describe(entry: &CatalogueEntry) -> String {
         ));
     }
     lines.extend(entry.base_url.map(|url| format!("from: {url}")));
+    if let Some(arrays) = arrays {
+        let md5 = arrays.md5.map_or_else(String::new, |md5| format!(", md5 {md5}"));
+        lines.push(format!("file: {}{md5}", arrays.file));
+        lines.push(format!("from: {}", arrays.how_to_obtain()));
+    }
     lines.push(format!("use: {}", entry.convert));
     lines.push(format!("license: {}", entry.license));
     lines.push(format!("cite: {}", entry.citation));

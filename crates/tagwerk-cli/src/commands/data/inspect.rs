@@ -5,25 +5,43 @@ use crate::format::{columns, grouped};
 use crate::session::Session;
 use clap::Args;
 use std::path::PathBuf;
-use tagwerk_data::{ColumnSummary, FileSummary, JetSummary};
+use tagwerk_data::{ArrayDataset, ArraySet, ArraySummary, ColumnSummary, EventSummary, FileSummary, JetSummary};
 
 const EXAMPLES: &str = "\
 Reads the file once. Ends with exit code 1 if rows of a file of jets cannot be used, and says which.
 
-Example:
-  tagwerk data inspect jets.parquet";
+Files of arrays are told with the range of each array; `--as` says whose layout a file has that does not say so itself.
+
+Examples:
+  tagwerk data inspect jets.parquet
+  tagwerk data inspect spinodal.npz
+  tagwerk data inspect magic04.data --as magic";
 
 /// What can be typed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Typed {
-    /// File: .parquet, .h5, .npy or .npz
+    /// File: .parquet, .h5, .npy, .npz, or a text table
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Data set of arrays that the file is of, as in `tagwerk data list`
+    #[arg(long = "as", value_name = "NAME")]
+    set: Option<String>,
 }
 
 /// Inspects.
 pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
+    let set = match &typed.set {
+        Some(name) => Some(ArraySet::find(name).ok_or_else(|| {
+            let known = ArraySet::KNOWN.map(ArraySet::name).join(", ");
+            Failure::Usage(format!("--as {name}: data sets of arrays are {known}"))
+        })?),
+        None => ArrayDataset::recognize(&typed.file)?,
+    };
+    if let Some(set) = set {
+        let summary = tagwerk_data::inspect_arrays(set, &typed.file)?;
+        return session.output.result(&describe_arrays(&summary), &summary);
+    }
     let source = tagwerk_data::open(&typed.file)?;
     let summary = tagwerk_data::inspect(source.as_ref())?;
     session.output.result(&describe(&summary), &summary)?;
@@ -33,6 +51,46 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         None => Ok(()),
         Some(first) => Err(Failure::new(first.clone())),
     }
+}
+
+fn describe_arrays(summary: &EventSummary) -> String {
+    let [train, validation, test] = summary.rows.map(grouped);
+    let mut text = format!(
+        "{}: {}\n{}: {train} train, {validation} validation, {test} test\n\n",
+        summary.file,
+        summary.format,
+        summary.task.name()
+    );
+    let heading = ["array", "shape", "min", "mean", "max", "zeros", "-1"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let line = |array: &ArraySummary, shape: String| {
+        let number = |value: f64| format!("{value:.6}");
+        let share = |value: f64| format!("{:.1} %", 100.0 * value);
+        vec![
+            array.name.clone(),
+            shape,
+            number(array.min),
+            number(array.mean),
+            number(array.max),
+            share(array.zeros),
+            share(array.minus_ones),
+        ]
+    };
+    rows.extend(
+        summary
+            .arrays
+            .iter()
+            .map(|array| line(array, format!("{:?}", array.shape))),
+    );
+    rows.extend(
+        summary
+            .fixed
+            .iter()
+            .map(|array| line(array, format!("{:?}, once", array.shape))),
+    );
+    rows.push(line(&summary.target, "target".to_owned()));
+    text.push_str(&columns(&rows, &[false, false, true, true, true, true, true]));
+    text
 }
 
 fn describe(summary: &FileSummary) -> String {

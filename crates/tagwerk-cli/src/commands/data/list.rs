@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::format::{bytes, columns, grouped};
 use crate::session::Session;
 use clap::Args;
-use tagwerk_data::{CATALOGUE, CatalogueEntry};
+use tagwerk_data::{CATALOGUE, CatalogueEntry, Holds};
 
 /// What can be typed.
 #[derive(Debug, Args)]
@@ -25,7 +25,12 @@ pub fn run(_: &Typed, session: &Session) -> Result<(), Failure> {
 
 fn row(entry: &CatalogueEntry) -> Vec<String> {
     let size: u64 = entry.files.iter().map(|file| file.bytes).sum();
-    let download = if size == 0 { "built in".to_owned() } else { bytes(size) };
+    let download = match &entry.holds {
+        Holds::Arrays(arrays) if arrays.stand_in => "stand-in".to_owned(),
+        Holds::Arrays(_) => "by hand".to_owned(),
+        Holds::Jets if size == 0 => "built in".to_owned(),
+        Holds::Jets => bytes(size),
+    };
     let [train, validation, test] = entry.rows.map(grouped);
     vec![
         entry.name.to_owned(),

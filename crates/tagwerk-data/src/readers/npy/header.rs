@@ -123,7 +123,8 @@ impl Header {
     pub(super) fn check_length(&self, size: u64) -> Result<(), String> {
         match self.total_bytes() {
             Some(expected) if expected == size => Ok(()),
-            expected => Err(format!("{size} bytes where the shape needs {expected:?}")),
+            Some(expected) => Err(format!("{size} bytes where the shape needs {expected}")),
+            None => Err(format!("{size} bytes where the shape needs more than 2^64")),
         }
     }
 }

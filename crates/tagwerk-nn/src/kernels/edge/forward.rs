@@ -33,7 +33,8 @@ impl Saved {
     }
 }
 
-/// Forward with the batch's own statistics: `x: [R, C_in]` to `[R, C_out]`, what [`super::backward`] needs, and the statistics.
+/// Forward with the batch's own statistics: `x: [R, C_in]` to `[R, C_out]`, what [`super::backward`] needs, and the
+/// statistics.
 pub fn forward_training(
     spec: &EdgeSpec,
     parameters: &[f32],

@@ -34,7 +34,8 @@ impl EdgeSpec {
         start..start + self.c_in(l) * self.widths[l]
     }
 
-    /// The first layer as it acts on nodes, `[C_in, C_1]` each: `W_a - W_b` on the row itself and `W_b` on its neighbor.
+    /// The first layer as it acts on nodes, `[C_in, C_1]` each: `W_a - W_b` on the row itself and `W_b` on its
+    /// neighbor.
     pub(super) fn node_weights<'a>(&self, parameters: &'a [f32]) -> (Vec<f32>, &'a [f32]) {
         let (w_a, w_b) = parameters[self.weight(0)].split_at(self.input * self.widths[0]);
         (w_a.iter().zip(w_b).map(|(a, b)| a - b).collect(), w_b)

@@ -8,8 +8,8 @@ use crate::kernels::simd;
 use crate::kernels::workspace::Workspace;
 use std::ops::Range;
 
-/// The gradients of [`super::forward`], given those of the embeddings, `d_out: [B, H]`: of the packed parameters, and of
-/// `x` if `input_gradient`.
+/// The gradients of [`super::forward`], given those of the embeddings, `d_out: [B, H]`: of the packed parameters, and
+/// of `x` if `input_gradient`.
 ///
 /// # Panics
 /// If the slices do not fit the forests and the widths: a bug in the caller.

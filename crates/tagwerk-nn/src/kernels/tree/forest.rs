@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn what_is_no_forest_is_refused() {
-        // A jet of three leaves, root (leaf, inner (leaf, leaf)), and a jet of one: nodes 0, 1 inner; 2 the root leaf, 3,
-        // 4, 5.
+        // A jet of three leaves, root (leaf, inner (leaf, leaf)), and a jet of one: nodes 0, 1 inner; 2 the root leaf,
+        // 3, 4, 5.
         let new =
             |children: &[[u32; 2]], jets: Vec<u32>| Forest::new(vec![0, 1, 2, 2], vec![0, 1, 2, 4], children, jets);
         let forest = new(&[[3, 1], [4, 5]], vec![0, 1]).unwrap();

@@ -46,10 +46,8 @@ pub type Unary = Arc<dyn Operation<1>>;
 pub type Binary = Arc<dyn Operation<2>>;
 /// An operation of three tensors.
 pub type Ternary = Arc<dyn Operation<3>>;
-/// An operation of four tensors.
-pub type Quaternary = Arc<dyn Operation<4>>;
 
-pub(in crate::ops) fn unary(x: Tensor<2>, operation: Unary) -> Tensor<2> {
+pub(in crate::ops) fn unary<const D: usize>(x: Tensor<D>, operation: Unary) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as FusedOps>::host_unary(x.into_dispatch(), operation))
 }
 
@@ -58,14 +56,14 @@ pub(in crate::ops) fn binary<const D: usize>(x: Tensor<2>, p: Tensor<D>, operati
     Tensor::from_dispatch(<Dispatch as FusedOps>::host_binary(x, p, operation))
 }
 
-pub(in crate::ops) fn ternary(inputs: [Tensor<2>; 3], operation: Ternary) -> Tensor<2> {
-    let [a, b, c] = inputs.map(Tensor::into_dispatch);
-    Tensor::from_dispatch(<Dispatch as FusedOps>::host_ternary(a, b, c, operation))
-}
-
-pub(in crate::ops) fn quaternary(inputs: [Tensor<2>; 4], operation: Quaternary) -> Tensor<2> {
-    let [a, b, c, d] = inputs.map(Tensor::into_dispatch);
-    Tensor::from_dispatch(<Dispatch as FusedOps>::host_quaternary(a, b, c, d, operation))
+pub(in crate::ops) fn ternary<const D: usize>(
+    x: Tensor<2>,
+    y: Tensor<2>,
+    p: Tensor<D>,
+    operation: Ternary,
+) -> Tensor<2> {
+    let (x, y, p) = (x.into_dispatch(), y.into_dispatch(), p.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as FusedOps>::host_ternary(x, y, p, operation))
 }
 
 #[derive(Debug, Clone)]

@@ -1,14 +1,12 @@
-//! Rows: sparse products, layer normalization, activations, attention.
+//! Rows: sparse products, layer normalization, activations, learned slopes.
 
 use super::{row, scatter_sum};
 use crate::kernels::activation::{Activation, SELU_ALPHA, SELU_SCALE};
-use crate::kernels::attention::AttentionSpec;
 use crate::kernels::condition::ConditionSpec;
 use crate::kernels::norm::EPSILON;
 use crate::kernels::sparse::SparseMatrix;
 use crate::ops::DropoutMask;
-use crate::segments::Segments;
-use burn::tensor::activation::{gelu, relu, sigmoid, softmax};
+use burn::tensor::activation::{gelu, relu, sigmoid};
 use burn::tensor::{Int, Tensor, TensorData};
 use std::ops::Range;
 
@@ -102,52 +100,4 @@ pub fn condition(
 pub fn weighted_squares(x: Tensor<1>, weights: &[f32]) -> Tensor<1> {
     let weights = Tensor::<1>::from_data(TensorData::new(weights.to_vec(), [weights.len()]), &x.device());
     (x.clone() * x * weights).sum()
-}
-
-/// See [`crate::ops::attention`]: jet by jet and head by head.
-pub fn attention(
-    [q, k, v]: [Tensor<2>; 3],
-    bias: Option<Tensor<2>>,
-    spec: AttentionSpec,
-    queries: &Segments,
-    keys: &Segments,
-) -> Tensor<2> {
-    let device = q.device();
-    let mut jets = Vec::new();
-    let mut pair = 0;
-    for b in 0..queries.len() {
-        let rows = queries.offsets()[b]..queries.offsets()[b + 1];
-        let columns = keys.offsets()[b]..keys.offsets()[b + 1];
-        let (n_q, n_k) = (rows.len(), columns.len());
-        if n_q == 0 {
-            continue;
-        }
-        if n_k == 0 {
-            jets.push(Tensor::zeros([n_q, spec.channels()], &device));
-            continue;
-        }
-        let heads = (0..spec.heads)
-            .map(|h| {
-                let channels = h * spec.width..(h + 1) * spec.width;
-                let part =
-                    |t: &Tensor<2>, rows: &std::ops::Range<usize>| t.clone().slice([rows.clone(), channels.clone()]);
-                let scale = 1.0 / (spec.width as f64).sqrt();
-                let mut scores = part(&q, &rows).matmul(part(&k, &columns).transpose()) * scale;
-                if let Some(bias) = &bias {
-                    scores = scores
-                        + bias
-                            .clone()
-                            .slice([pair..pair + n_q * n_k, h..h + 1])
-                            .reshape([n_q, n_k]);
-                }
-                softmax(scores, 1).matmul(part(&v, &columns))
-            })
-            .collect();
-        pair += n_q * n_k;
-        jets.push(Tensor::cat(heads, 1));
-    }
-    match jets.is_empty() {
-        true => Tensor::zeros([0, spec.channels()], &device),
-        false => Tensor::cat(jets, 0),
-    }
 }

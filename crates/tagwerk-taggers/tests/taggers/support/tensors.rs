@@ -1,5 +1,5 @@
-//! Reads and writes safetensors files by their specification (length, JSON header, little-endian values), not by the library that
-//! wrote ours.
+//! Reads and writes safetensors files by their specification (length, JSON header, little-endian values), not by the
+//! library that wrote ours.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,0 +1,125 @@
+//! `tagwerk import WEIGHTS -o RUN`.
+
+use crate::failure::Failure;
+use crate::format;
+use crate::session::Session;
+use clap::Args;
+use std::path::PathBuf;
+use tagwerk_share::{ImportOptions, Inspection, WeaverParticleNet, import, inspect};
+
+const EXAMPLES: &str = "\
+Read are state dicts of PyTorch (torch.save(model.state_dict(), ..)) of ParticleNet as weaver-core builds it, with the 7 kinematic \
+features. The file is read without running anything in it. What it does not say is chosen by options and told: the number of \
+neighbors, and which output is signal. The run scores like one that was trained here; it cannot be trained on.
+
+Examples:
+  tagwerk import --inspect weights.pt
+  tagwerk import weights.pt -o runs/theirs --preprocess preprocess.json
+  tagwerk import ParticleNet_kin.pt -o runs/tops --signal label_Tbqq --background label_QCD
+  tagwerk score runs/theirs jets.parquet --part all -o scores.parquet";
+
+/// What can be typed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Typed {
+    /// File of weights (.pt, .pth)
+    #[arg(value_name = "WEIGHTS")]
+    weights: PathBuf,
+    /// Run folder to make
+    #[arg(
+        short,
+        long,
+        value_name = "RUN",
+        required_unless_present = "inspect",
+        conflicts_with = "inspect"
+    )]
+    output: Option<PathBuf>,
+    /// Only say what is in the file: tensors, shapes, and whether it can be imported
+    #[arg(long)]
+    inspect: bool,
+    /// The tagger that the weights are of
+    #[arg(long, value_name = "NAME", default_value = "particlenet")]
+    tagger: String,
+    /// weaver's preprocess.json of these weights [default: features and standardization as weaver publishes them]
+    #[arg(long, value_name = "FILE")]
+    preprocess: Option<PathBuf>,
+    /// Class that is signal, by name or number [default: class 0 of two]
+    #[arg(long, value_name = "CLASS")]
+    signal: Option<String>,
+    /// Class that is background, by name or number [default: class 1 of two]
+    #[arg(long, value_name = "CLASS")]
+    background: Option<String>,
+    /// Neighbors of a constituent [default: 7 for the widths of ParticleNet-Lite, else 16]
+    #[arg(long, value_name = "K")]
+    neighbors: Option<usize>,
+}
+
+/// Imports or inspects.
+pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
+    let Some(folder) = typed.output.as_deref().filter(|_| !typed.inspect) else {
+        let found = inspect(&typed.weights, typed.preprocess.as_deref())?;
+        return session.output.result(&inspected(&found), &found);
+    };
+    let options = ImportOptions {
+        tagger: Some(typed.tagger.clone()),
+        preprocess: typed.preprocess.clone(),
+        signal: typed.signal.clone(),
+        background: typed.background.clone(),
+        neighbors: typed.neighbors,
+    };
+    let told = import(&typed.weights, folder, &options, &session.context()?)?;
+    let choices: String = told
+        .choices
+        .iter()
+        .map(|(key, value)| format!("  {key:<17} {value}\n"))
+        .collect();
+    let text = format!(
+        "{}\n{choices}run: {} ({} parameters)\n",
+        described(&told.network),
+        told.run.display(),
+        format::grouped(told.parameters as u64)
+    );
+    session.output.result(&text, &told)
+}
+
+/// The network in one line.
+fn described(network: &WeaverParticleNet) -> String {
+    let blocks: Vec<String> = network.blocks.iter().map(|widths| format!("{widths:?}")).collect();
+    let variant = network
+        .variant
+        .map_or_else(String::new, |variant| format!(" ({variant})"));
+    let fusion = network.fusion.map_or_else(String::new, |c| format!(", fusion {c}"));
+    format!(
+        "ParticleNet of weaver-core: {} features{variant}, EdgeConv {}{fusion}, dense {}, {} classes, {} parameters",
+        network.features,
+        blocks.join(" "),
+        network.hidden,
+        network.classes,
+        format::grouped(network.parameters as u64)
+    )
+}
+
+fn inspected(found: &Inspection) -> String {
+    let mut rows = vec![["tensor", "type", "shape"].map(str::to_owned).to_vec()];
+    rows.extend(
+        found
+            .tensors
+            .iter()
+            .map(|t| vec![t.name.clone(), t.dtype.to_string(), format!("{:?}", t.shape)]),
+    );
+    let mut text = format!("{}\n", format::columns(&rows, &[false, false, false]));
+    if let Some(network) = &found.network {
+        text.push_str(&format!("{}\n", described(network)));
+    }
+    if !found.features.is_empty() {
+        text.push_str(&format!("features: {}\n", found.features.join(", ")));
+    }
+    if let Some(classes) = &found.classes {
+        text.push_str(&format!("classes: {}\n", classes.join(", ")));
+    }
+    if let Some(reason) = &found.reason {
+        text.push_str(&format!("cannot be imported: {reason}\n"));
+    }
+    text.push_str(&format!("SHA-256 {}, {}\n", found.sha256, format::bytes(found.bytes)));
+    text
+}
