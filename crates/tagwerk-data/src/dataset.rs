@@ -5,8 +5,8 @@ mod open;
 mod reading;
 
 pub use either::Dataset;
-pub use open::{FileFingerprint, Fingerprint, JetOptions, file_digest};
 pub(crate) use open::hexadecimal;
+pub use open::{FileFingerprint, Fingerprint, JetOptions, file_digest};
 pub(crate) use reading::{Block, Gauge};
 
 use crate::columns::{EmptyJets, JetColumns};

@@ -5,9 +5,14 @@
 //! f32. A value that cannot be right ends the reading with file, row, column, value and what is allowed.
 
 mod columns;
+mod convert;
+mod recipe;
 mod sample;
+mod text;
 
-pub use columns::EventColumns;
+pub use columns::{EventColumns, features_of};
+pub use convert::{ConvertEventsOptions, ConvertedEvents, PointCount, convert_events, holds_events};
+pub use recipe::Recipe;
 pub use sample::hepmass_sample;
 
 use crate::error::DataError;

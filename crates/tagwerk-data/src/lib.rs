@@ -74,8 +74,11 @@ pub use columns::{EmptyJets, JetColumns, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
 pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions, file_digest};
 pub use error::DataError;
-pub use events::{EventColumns, Events, hepmass_sample};
-pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
+pub use events::{
+    ConvertEventsOptions, ConvertedEvents, EventColumns, Events, PointCount, Recipe, convert_events, features_of,
+    hepmass_sample, holds_events,
+};
+pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file, fetch_only};
 pub use inspect::{ColumnSummary, FileSummary, JetSummary, inspect};
 pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
 pub use jets::Jets;

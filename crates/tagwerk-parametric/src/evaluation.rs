@@ -138,7 +138,7 @@ impl PointScores {
         }
     }
 
-    fn probabilities(&self) -> Vec<f64> {
+    pub(crate) fn probabilities(&self) -> Vec<f64> {
         self.log_odds
             .iter()
             .map(|&s| 1.0 / (1.0 + (-f64::from(s)).exp()))

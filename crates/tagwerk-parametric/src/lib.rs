@@ -43,6 +43,7 @@
 #![forbid(unsafe_code)]
 
 mod balance;
+mod diagnosis;
 mod error;
 mod evaluation;
 mod examples;
@@ -50,9 +51,14 @@ mod hypotheses;
 mod interpolation;
 mod leak;
 mod network;
+mod set;
 mod study;
 
 pub use balance::{Balance, Draws, Sampler, Walk, original_steps, training_share};
+pub use diagnosis::{
+    Calibration, Diagnosis, DiagnosisOptions, Discovery, FeatureImportance, FeaturesRemoved, MassDiagnosis,
+    Reliability, ReliabilityBin, SculptedCut, Sculpting, Smoothness, WrongMass, diagnose,
+};
 pub use error::ParametricError;
 pub use evaluation::{CutFrom, MeanEvaluation, PointEvaluation, StudyEvaluation, evaluate_scores};
 pub use examples::{Sampling, ScoredExamples, TrainingExamples};
@@ -62,7 +68,9 @@ pub use interpolation::{
 };
 pub use leak::leak;
 pub use network::{Hidden, Method, NetworkConfig, ParametricNetwork, Place, Start, WeightInit};
+pub use set::{Served, evaluate_set};
 pub use study::{
-    Description, EventsConfig, StudyConfig, StudyData, StudyParts, StudyResult, default_training, description,
-    evaluate, evaluate_files, scores, train,
+    DecorrelationConfig, Description, EventsConfig, ScoredFile, ScoredPoint, Scorer, StudyConfig, StudyData,
+    StudyParts, StudyResult, default_training, description, evaluate, evaluate_files, import_run, is_parametric,
+    resume, scores, train,
 };

@@ -6,10 +6,12 @@
 //! a part of the network, so that what is shared is complete.
 
 mod config;
+mod generated;
 
 pub use config::{Hidden, Method, NetworkConfig, Place, Start, WeightInit};
 
 use crate::error::ParametricError;
+use generated::{Film, Generator, Hyper};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tagwerk_data::random;
@@ -32,9 +34,54 @@ struct Stretch {
     selu: bool,
     /// Whether the hypothesis is appended behind the layers.
     concat: bool,
-    condition: Option<Condition>,
+    condition: Option<Told>,
+    /// What the hypothesis adds to the layer, before its activation.
+    hyper: Option<Hyper>,
     norm: Option<BatchNorm>,
     dropout: Option<Condition>,
+}
+
+/// A conditioning of channels.
+#[derive(Debug)]
+enum Told {
+    Linear(Condition),
+    Film(Film),
+}
+
+impl Told {
+    /// # Shapes
+    /// - `x`: `[B, C]`, `m`: `[B, P]` twice; returns `[B, C]`
+    fn forward(&self, x: Tensor<2>, m: &Hypothesis, pass: &Pass) -> Tensor<2> {
+        match (self, &m.tensor) {
+            (Self::Linear(condition), _) => condition.forward(x, &m.values, pass),
+            (Self::Film(film), Some(tensor)) => film.forward(x, tensor, pass),
+            // Made whenever there is such a layer.
+            (Self::Film(_), None) => x,
+        }
+    }
+}
+
+impl Parts for Told {
+    fn parts(&self) -> Vec<Part<'_>> {
+        match self {
+            Self::Linear(condition) => condition.parts(),
+            Self::Film(film) => film.parts(),
+        }
+    }
+
+    fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+        match self {
+            Self::Linear(condition) => condition.parts_mut(),
+            Self::Film(film) => film.parts_mut(),
+        }
+    }
+}
+
+/// The hypotheses of a batch as the network knows them, `[B, P]`.
+struct Hypothesis {
+    values: Arc<Vec<f32>>,
+    /// The same where a layer differentiates through them.
+    tensor: Option<Tensor<2>>,
 }
 
 /// The network.
@@ -45,9 +92,14 @@ pub struct ParametricNetwork {
     parameters: usize,
     standardize: Standardize,
     /// Conditioning of the inputs.
-    input: Option<Condition>,
+    input: Option<Told>,
     stretches: Vec<Stretch>,
     decays: HashMap<String, Arc<Vec<f32>>>,
+    decorrelation: Option<(usize, f64)>,
+    /// Outputs: 1, or signal and each background process.
+    outputs: usize,
+    /// Class of each row of the data, 0 signal; only training needs it.
+    classes: Arc<Vec<u32>>,
 }
 
 impl NetworkConfig {
@@ -62,7 +114,40 @@ impl NetworkConfig {
         seed: u64,
         device: &Device,
     ) -> Result<ParametricNetwork, ParametricError> {
+        self.init_with_processes(features, parameters, 0, seed, device)
+    }
+
+    /// The same with an output for each of so many background processes and one for the signal, where `processes` is set.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init); fewer than two processes.
+    pub fn init_with_processes(
+        &self,
+        features: usize,
+        parameters: usize,
+        processes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<ParametricNetwork, ParametricError> {
+        let outputs = match (self.processes, processes) {
+            (false, _) => 1,
+            (true, 2..=1000) => 1 + processes,
+            (true, _) => {
+                return Err(ParametricError::Setting {
+                    key: "network.processes",
+                    value: format!("true for {processes} background processes"),
+                    allowed: "2 to 1000 of them, told apart by a column of names",
+                });
+            }
+        };
         self.check(features, parameters)?;
+        let known = self.known(parameters);
+        let generator = Generator {
+            inputs: known,
+            hidden: &self.generator,
+            seed,
+            device,
+        };
         let map = |name: String, channels: usize, dropout: f64| {
             let method = if name.starts_with("dropout") {
                 Method::None
@@ -70,7 +155,7 @@ impl NetworkConfig {
                 self.method
             };
             let spec = ConditionSpec {
-                inputs: parameters,
+                inputs: known,
                 channels,
                 scale: matches!(method, Method::Scaling | Method::Affine),
                 shift: matches!(method, Method::Biasing | Method::Affine),
@@ -87,9 +172,16 @@ impl NetworkConfig {
             };
             config.init(seed, device).map_err(ParametricError::from)
         };
-        let maps = matches!(self.method, Method::Biasing | Method::Scaling | Method::Affine);
+        let told = |name: String, channels: usize, dropout: f64| match self.method {
+            Method::Film => Film::new(&name, channels, generator).map(Told::Film),
+            _ => map(name, channels, dropout).map(Told::Linear),
+        };
+        let maps = matches!(
+            self.method,
+            Method::Biasing | Method::Scaling | Method::Affine | Method::Film
+        );
         let concat_at = |place: Place| self.method == Method::Concat && self.place == place;
-        let appended = |yes: bool| if yes { parameters } else { 0 };
+        let appended = |yes: bool| if yes { known } else { 0 };
         let last = self.hidden.len() - 1;
         let mut stretches = Vec::new();
         let mut widths = vec![features + appended(concat_at(Place::Start))];
@@ -102,26 +194,40 @@ impl NetworkConfig {
             let condition = maps && conditioned;
             // The original conditions, normalizes and drops, in this order; at the end it conditions last.
             let before_dropout = condition && !at_end;
-            let fused = before_dropout && !self.batch_norm;
+            let fused = before_dropout && !self.batch_norm && self.method != Method::Film;
+            let hyper = self.method == Method::Hyper
+                && match self.place {
+                    Place::Start => l == 0,
+                    Place::All => true,
+                    Place::End => l == last,
+                };
             let rate = self.dropout;
-            let plain = self.activation == Hidden::Relu && !concat && !condition && !self.batch_norm && rate == 0.0;
-            if plain && l < last {
+            let plain =
+                self.activation == Hidden::Relu && !concat && !condition && !hyper && !self.batch_norm && rate == 0.0;
+            // A layer whose weights depend on the hypothesis is a chain of its own.
+            let next = self.method == Method::Hyper
+                && (self.place == Place::All || (self.place == Place::End && l + 1 == last));
+            if plain && l < last && !next {
                 continue;
             }
             let whole = plain && l == last;
             if whole {
-                widths.push(1);
+                widths.push(outputs);
             }
             let channels = width + appended(concat && self.place == Place::All);
             let condition = condition
-                .then(|| map(format!("condition{l}"), width, if fused { rate } else { 0.0 }))
+                .then(|| told(format!("condition{l}"), width, if fused { rate } else { 0.0 }))
                 .transpose()?;
             let dropout = (rate > 0.0 && !fused)
                 .then(|| map(format!("dropout{l}"), channels, rate))
                 .transpose()?;
+            let ends = [widths[0], width];
             stretches.push(Stretch {
-                dense: self.chain(&format!("dense{first}"), &widths, !whole, seed, device)?,
+                dense: self.chain(&format!("dense{first}"), &widths, !whole && !hyper, seed, device)?,
                 selu: self.activation == Hidden::Selu,
+                hyper: hyper
+                    .then(|| Hyper::new(&format!("hyper{l}"), ends, self.rank, generator))
+                    .transpose()?,
                 concat,
                 condition,
                 norm: self
@@ -136,10 +242,11 @@ impl NetworkConfig {
             }
         }
         if !widths.is_empty() {
-            widths.push(1);
+            widths.push(outputs);
             stretches.push(Stretch {
                 dense: self.chain("output", &widths, false, seed, device)?,
                 selu: false,
+                hyper: None,
                 concat: false,
                 condition: None,
                 norm: None,
@@ -152,10 +259,13 @@ impl NetworkConfig {
             parameters,
             standardize: Standardize::new("input", features),
             input: (maps && self.place == Place::Start)
-                .then(|| map("condition_input".into(), features, 0.0))
+                .then(|| told("condition_input".into(), features, 0.0))
                 .transpose()?,
             stretches,
             decays: HashMap::new(),
+            decorrelation: None,
+            outputs,
+            classes: Arc::default(),
         };
         network.decays = decays(self, &network.parts());
         Ok(network)
@@ -185,6 +295,90 @@ impl NetworkConfig {
 }
 
 impl ParametricNetwork {
+    /// Adds `strength` times the squared distance correlation of score and feature number `feature` in background events
+    /// to the loss (DisCo, Kasieczka, Shih, arXiv:2001.05310), at each hypothesis of a batch on its own.
+    pub fn decorrelate(&mut self, feature: usize, strength: f64) {
+        self.decorrelation = Some((feature, strength));
+    }
+
+    /// Tells the class of each row of the data: 0 signal, from 1 on the background processes.
+    pub fn tell_classes(&mut self, classes: Arc<Vec<u32>>) {
+        self.classes = classes;
+    }
+
+    /// The log-odds of signal against everything else, `[B, 1]`, of logits `[B, 1 + K]`.
+    fn signal(&self, logits: Tensor<2>) -> Tensor<2> {
+        if self.outputs == 1 {
+            return logits;
+        }
+        let [rows, n] = logits.dims();
+        let signal = logits.clone().slice([0..rows, 0..1]);
+        signal - log_sum(logits.slice([0..rows, 1..n]))
+    }
+
+    /// Mean of `-log p(class)` of a softmax, `[1]`.
+    fn softmax_loss(&self, logits: &Tensor<2>, batch: &Batch) -> Tensor<1> {
+        let n = self.outputs;
+        let mut chosen = vec![0.0f32; batch.len() * n];
+        for (i, &row) in batch.rows.iter().enumerate() {
+            // Rows beyond those that were told are of the first process.
+            let process = self.classes.get(row as usize).map_or(1, |&class| class as usize);
+            let class = if batch.labels[i] > 0.5 {
+                0
+            } else {
+                process.clamp(1, n - 1)
+            };
+            chosen[i * n + class] = 1.0;
+        }
+        let device = logits.device();
+        let chosen = Tensor::<2>::from_data(TensorData::new(chosen, [batch.len(), n]), &device);
+        let loss = log_sum(logits.clone()) - (logits.clone() * chosen).sum_dim(1); // [B, 1]
+        match &batch.weights {
+            None => loss.mean(),
+            Some(weights) => {
+                let weights = Tensor::<2>::from_data(TensorData::new(weights.clone(), [batch.len(), 1]), &device);
+                (loss * weights).mean()
+            }
+        }
+    }
+
+    /// The distance correlation of a batch, `[1]`: over its hypotheses, each with as much weight as it has background.
+    fn correlation(&self, logits: &Tensor<2>, batch: &Batch, feature: usize) -> Option<Tensor<1>> {
+        /// Fewer events than these say nothing of a correlation.
+        const FEWEST: usize = 16;
+        /// More are not looked at: the matrices of distances are squares.
+        const MOST: usize = 2048;
+        let View::Dense(view) = &batch.view else { return None };
+        let (c, p) = (self.features, self.parameters);
+        let row = |i: usize| &view.values[i * (c + p)..(i + 1) * (c + p)];
+        let background: Vec<usize> = (0..batch.len()).filter(|&i| batch.labels[i] < 0.5).take(MOST).collect();
+        let mut groups = std::collections::BTreeMap::<Vec<u32>, Vec<usize>>::new();
+        for &i in &background {
+            let point = row(i)[c..].iter().map(|v| v.to_bits()).collect();
+            groups.entry(point).or_default().push(i);
+        }
+        // Hypotheses anywhere: nearly every event has its own, and they are taken together.
+        let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+        if groups.len() * FEWEST > background.len() {
+            groups = vec![background];
+        }
+        groups.retain(|rows| rows.len() >= FEWEST);
+        let total: usize = groups.iter().map(Vec::len).sum();
+        let scores = ops::activate(self.signal(logits.clone()), Activation::Sigmoid);
+        let scores = scores.reshape([batch.len()]);
+        let mut sum: Option<Tensor<1>> = None;
+        for rows in groups {
+            let values: Vec<f32> = rows.iter().map(|&i| row(i)[feature]).collect();
+            let share = rows.len() as f64 / total as f64;
+            let own = loss::distance_correlation(loss::rows_of(scores.clone(), &rows), &values) * share;
+            sum = Some(match sum {
+                Some(sum) => sum + own,
+                None => own,
+            });
+        }
+        sum
+    }
+
     /// Splits a batch into standardized features `[B, C]` and scaled hypotheses `[B, P]`.
     fn inputs(&self, view: &View, pass: &Pass) -> Result<(Vec<f32>, Vec<f32>), TaggerError> {
         let (c, p) = (self.features, self.parameters);
@@ -222,8 +416,20 @@ impl ParametricNetwork {
                 *m += (self.config.parameter_noise * random::normal(&mut stream)) as f32;
             }
         }
+        if self.config.fourier > 0 {
+            m = generated::fourier(&m, p, self.config.fourier);
+        }
         Ok((x, m))
     }
+}
+
+/// `log sum exp` of each row, which never overflows.
+///
+/// # Shapes
+/// - `x`: `[B, K]`; returns `[B, 1]`
+fn log_sum(x: Tensor<2>) -> Tensor<2> {
+    let highest = x.clone().detach().max_dim(1);
+    (x - highest.clone()).exp().sum_dim(1).log() + highest
 }
 
 /// Lambda of each parameter of the blocks whose squares the loss counts, by the block's name.
@@ -278,17 +484,20 @@ impl Network for ParametricNetwork {
 
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError> {
         let (x, m) = self.inputs(view, pass)?;
-        let (c, p) = (self.features, self.parameters);
+        let (c, p) = (self.features, self.config.known(self.parameters));
         let rows = x.len() / c;
         let mut x = Tensor::<2>::from_data(TensorData::new(x, [rows, c]), device); // [B, C]
-        let appended = (self.config.method == Method::Concat)
-            .then(|| Tensor::<2>::from_data(TensorData::new(m.clone(), [rows, p]), device)); // [B, P]
+        let differentiated = matches!(self.config.method, Method::Concat | Method::Film | Method::Hyper);
+        let appended = differentiated.then(|| Tensor::<2>::from_data(TensorData::new(m.clone(), [rows, p]), device)); // [B, P]
         let append = |x: Tensor<2>| match &appended {
             Some(m) => Tensor::cat(vec![x, m.clone()], 1),
             None => x,
         };
-        let m = Arc::new(m);
-        if self.config.place == Place::Start {
+        let m = Hypothesis {
+            values: Arc::new(m),
+            tensor: appended.clone(),
+        };
+        if self.config.method == Method::Concat && self.config.place == Place::Start {
             x = append(x); // [B, C + P]
         }
         if let Some(condition) = &self.input {
@@ -296,7 +505,17 @@ impl Network for ParametricNetwork {
         }
         let at_end = self.config.place == Place::End;
         for stretch in &mut self.stretches {
+            let added = match (&stretch.hyper, &m.tensor) {
+                (Some(hyper), Some(tensor)) => Some(hyper.forward(x.clone(), tensor, pass)),
+                _ => None,
+            };
             x = stretch.dense.forward(x, pass); // [B, H]
+            if let Some(added) = added {
+                x = x + added;
+                if !stretch.selu {
+                    x = ops::activate(x, Activation::Relu);
+                }
+            }
             if stretch.selu {
                 x = ops::activate(x, Activation::Selu);
             }
@@ -313,7 +532,7 @@ impl Network for ParametricNetwork {
                 x = norm.forward(x, pass);
             }
             if let Some(dropout) = &stretch.dropout {
-                x = dropout.forward(x, &m, pass);
+                x = dropout.forward(x, &m.values, pass);
             }
             if at_end {
                 x = stretch
@@ -325,18 +544,35 @@ impl Network for ParametricNetwork {
                 }
             }
         }
-        Ok(x) // [B, 1]
+        Ok(match pass {
+            // The loss needs all classes.
+            Pass::Training { .. } => x,      // [B, 1 + K]
+            Pass::Scoring => self.signal(x), // [B, 1]
+        })
     }
 
     /// Cross entropy or focal loss, and the squares of the dense weights.
     fn loss(&self, logits: Tensor<2>, batch: &Batch, pass: &Pass) -> Tensor<1> {
-        let mut total = loss::focal(logits, &batch.labels, batch.weights.as_deref(), self.config.focal_gamma);
+        let mut total = match self.outputs {
+            1 => loss::focal(
+                logits.clone(),
+                &batch.labels,
+                batch.weights.as_deref(),
+                self.config.focal_gamma,
+            ),
+            _ => self.softmax_loss(&logits, batch),
+        };
         for part in self.parts() {
             if let Part::Block(block) = part
                 && let Some(lambda) = self.decays.get(block.name())
             {
                 total = total + ops::weighted_squares(block.tensor(pass), lambda);
             }
+        }
+        if let Some((feature, strength)) = self.decorrelation
+            && let Some(correlation) = self.correlation(&logits, batch, feature)
+        {
+            total = total + correlation * strength;
         }
         total
     }
@@ -348,6 +584,7 @@ impl Parts for ParametricNetwork {
         parts.extend(self.input.iter().flat_map(Parts::parts));
         for stretch in &self.stretches {
             parts.extend(stretch.dense.parts());
+            parts.extend(stretch.hyper.iter().flat_map(Parts::parts));
             parts.extend(stretch.condition.iter().flat_map(Parts::parts));
             parts.extend(stretch.norm.iter().flat_map(Parts::parts));
         }
@@ -359,6 +596,7 @@ impl Parts for ParametricNetwork {
         parts.extend(self.input.iter_mut().flat_map(Parts::parts_mut));
         for stretch in &mut self.stretches {
             parts.extend(stretch.dense.parts_mut());
+            parts.extend(stretch.hyper.iter_mut().flat_map(Parts::parts_mut));
             parts.extend(stretch.condition.iter_mut().flat_map(Parts::parts_mut));
             parts.extend(stretch.norm.iter_mut().flat_map(Parts::parts_mut));
         }

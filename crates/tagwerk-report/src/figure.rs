@@ -16,7 +16,7 @@ mod scores;
 mod style;
 mod training;
 
-pub use mass::{MassLine, MassPoint, mass_figure};
+pub use mass::{LineWords, MassLine, MassPoint, line_figure, mass_figure};
 pub use overview::rejection_overview;
 pub use pareto::pareto_figure;
 pub use predictions::prediction_figure;

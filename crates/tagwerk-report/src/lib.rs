@@ -52,8 +52,8 @@ pub use advice::{advice_lines, advice_text};
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
 pub use figure::{
-    Figure, MassLine, MassPoint, mass_figure, pareto_figure, prediction_figure, rejection_overview, residual_figure,
-    resolution_figure, roc_figure, score_figure, training_figure,
+    Figure, LineWords, MassLine, MassPoint, line_figure, mass_figure, pareto_figure, prediction_figure,
+    rejection_overview, residual_figure, resolution_figure, roc_figure, score_figure, training_figure,
 };
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;

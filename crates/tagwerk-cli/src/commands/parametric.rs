@@ -1,7 +1,9 @@
 //! `tagwerk parametric ..`: one classifier for all masses.
 
+pub mod diagnose;
 pub mod evaluate;
 pub mod interpolate;
+pub mod score;
 pub mod train;
 
 use crate::failure::Failure;
@@ -10,7 +12,7 @@ use crate::session::Session;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 use tagwerk_parametric::{CutFrom, Description, StudyEvaluation};
-use tagwerk_report::{MassLine, MassPoint, mass_figure};
+use tagwerk_report::{Figure, LineWords, MassLine, MassPoint, line_figure, mass_figure};
 
 /// What can be typed.
 #[derive(Debug, Subcommand)]
@@ -19,6 +21,10 @@ pub enum Typed {
     Train(train::Typed),
     /// Evaluate a trained classifier mass by mass, on its test events or on others
     Evaluate(evaluate::Typed),
+    /// Look into a trained classifier: mass reliance, wrong masses, smoothness, importance, sculpting, calibration
+    Diagnose(diagnose::Typed),
+    /// Score events at any masses and write the scores beside them
+    Score(score::Typed),
     /// Leave masses out of trainings and see whether the classifier knows them all the same
     Interpolate(interpolate::Typed),
 }
@@ -28,6 +34,8 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     match typed {
         Typed::Train(typed) => train::run(typed, session),
         Typed::Evaluate(typed) => evaluate::run(typed, session),
+        Typed::Diagnose(typed) => diagnose::run(typed, session),
+        Typed::Score(typed) => score::run(typed, session),
         Typed::Interpolate(typed) => interpolate::run(typed, session),
     }
 }
@@ -78,10 +86,9 @@ fn table(evaluation: &StudyEvaluation) -> String {
 
 /// What must be known of a run before its numbers are believed.
 fn gauge(description: &Description) -> String {
-    let mut text = format!(
-        "the hypothesis alone, as the network saw it, separates with AUC {:.4} (0.5 is nothing)\n",
-        description.leak
-    );
+    let mut text = description.leak.map_or_else(String::new, |leak| {
+        format!("the hypothesis alone, as the network saw it, separates with AUC {leak:.4} (0.5 is nothing)\n")
+    });
     for warning in &description.warnings {
         text.push_str(&format!("warning: {warning}\n"));
     }
@@ -123,9 +130,16 @@ fn figures(folder: &Path, evaluation: &StudyEvaluation) -> Result<PathBuf, Failu
 
 /// Writes one figure, its picture and its numbers.
 fn write_figure(folder: &Path, name: &str, title: &str, lines: &[MassLine]) -> Result<(), Failure> {
-    let Some(figure) = mass_figure(name, title, lines)? else {
-        return Ok(());
-    };
+    write(folder, name, mass_figure(name, title, lines)?)
+}
+
+/// Writes one figure of lines.
+fn write_lines(folder: &Path, name: &str, words: &LineWords<'_>, lines: &[MassLine]) -> Result<(), Failure> {
+    write(folder, name, line_figure(name, words, lines)?)
+}
+
+fn write(folder: &Path, name: &str, figure: Option<Figure>) -> Result<(), Failure> {
+    let Some(figure) = figure else { return Ok(()) };
     std::fs::create_dir_all(folder).map_err(|e| Failure::new(format!("{}: create: {e}", folder.display())))?;
     crate::output::write_whole(&folder.join(format!("{name}.svg")), figure.svg.as_bytes())?;
     crate::output::write_whole(&folder.join(format!("{name}.csv")), figure.csv.as_bytes())

@@ -132,6 +132,13 @@ fn an_interpolation_study_leaves_out_each_mass_and_says_what_follows() {
         assert!(mass["individual"]["value"].is_f64() && mass["verdict"].is_string());
     }
     assert_eq!(masses[1]["nearest_mass"], 500.0);
+    let set = sandbox
+        .tagwerk("parametric evaluate study/alone-500-0 study/alone-1500-0 --json -")
+        .json();
+    assert_eq!(
+        (&set["served"][1]["mass"], &set["served"][1]["by"]),
+        (&750.0.into(), &500.0.into())
+    );
     assert!(masses[0]["loss_ends"].is_null(), "the network of the ends saw the ends");
     let verdict = study["verdict"].as_str().unwrap();
     assert!(
@@ -139,4 +146,104 @@ fn an_interpolation_study_leaves_out_each_mass_and_says_what_follows() {
         "{verdict}"
     );
     assert!(sandbox.bytes("study/report/interpolation.svg").starts_with(b"<svg"));
+}
+
+#[test]
+fn a_run_is_looked_into_and_scores_events_at_any_mass() {
+    let sandbox = Sandbox::new();
+    let config = SMALL.replace(
+        "[training]",
+        "[decorrelation]\nfeature = 'f26'\nstrength = 1.0\n[training]",
+    );
+    sandbox.write("small.toml", &config);
+    sandbox.tagwerk("parametric train small.toml -o run").good();
+    let found = sandbox
+        .tagwerk("parametric diagnose run --events 200 --signal 50 --background 2000 --figures drawn --json -")
+        .json();
+    assert_eq!(found["wrong_mass"].as_array().unwrap().len(), 5);
+    assert_eq!(found["importance"].as_array().unwrap().len(), 27);
+    assert_eq!(found["sculpting"]["column"], "f26");
+    assert_eq!(found["options"]["background"], 2000.0);
+    assert!(found["masses"][0]["reliability"]["brier"].as_f64().unwrap() < 0.4);
+    for name in [
+        "wrong-mass",
+        "score-against-mass",
+        "bend",
+        "spectrum-500",
+        "reliability-1500",
+        "scores-750",
+    ] {
+        assert!(
+            sandbox.bytes(&format!("drawn/{name}.svg")).starts_with(b"<svg"),
+            "{name}"
+        );
+    }
+    let words = sandbox.tagwerk("parametric diagnose run --events 200").good().stdout;
+    assert!(
+        words.contains("mass reliance") && words.contains("background spectrum of f26"),
+        "{words}"
+    );
+
+    let names: Vec<String> = (0..27).map(|i| format!("f{i}")).collect();
+    let row = vec!["0.5"; 27].join(",");
+    sandbox.write("data.csv", &format!("{}\n{row}\n{row}\n", names.join(",")));
+    let scored = sandbox
+        .tagwerk("parametric score run data.csv --masses 400:600:100 -o scored.parquet --json -")
+        .json();
+    assert_eq!(scored["events"], 2);
+    let flags: Vec<_> = scored["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["out_of_range"].clone())
+        .collect();
+    assert_eq!(flags, [true, false, false]);
+    assert_eq!(scored["points"][2]["column"], "score_600");
+    let refused = sandbox
+        .tagwerk("parametric score run data.csv --masses 600:500:10 -o a.parquet")
+        .sentence();
+    assert!(refused.contains("upwards"), "{refused}");
+
+    // The run goes on by its folder.
+    let longer = sandbox.tagwerk("resume run --epochs 4 --json -").json();
+    assert_eq!(
+        (&longer["epochs"], longer["masses"].as_array().unwrap().len()),
+        (&4.into(), 5)
+    );
+}
+
+#[test]
+fn events_are_converted_and_drawn_by_a_recipe() {
+    let sandbox = Sandbox::new();
+    let mut text = "# label,f0,f1,mass\n".to_owned();
+    for i in 0..4000 {
+        let mass = [499.999_97, 750.0, 1000.0, 1250.0, 1500.0][i / 2 % 5];
+        text.push_str(&format!("{}.0,{},{},{mass}\n", i % 2, i as f64 / 7.0, i % 3));
+    }
+    sandbox.write("all.csv", &text);
+    let whole = sandbox.tagwerk("data convert all.csv all.parquet --json -").json();
+    assert_eq!(
+        (&whole["events"], &whole["signal"][0]["mass"]),
+        (&4000.into(), &500.0.into())
+    );
+    let drawn = sandbox
+        .tagwerk("data convert --recipe hepmass-imb all.parquet imb.parquet --json -")
+        .json();
+    let kept: Vec<u64> = drawn["signal"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["events"].as_u64().unwrap())
+        .collect();
+    assert_eq!(kept, [200, 80, 20, 4, 1]);
+    assert_eq!(drawn["background"], 2000);
+    let refused = sandbox
+        .tagwerk("data convert --recipe imb all.parquet b.parquet")
+        .sentence();
+    assert!(refused.contains("hepmass-imb"), "{refused}");
+    let listed = sandbox.tagwerk("data info hepmass").good().stdout;
+    assert!(
+        listed.contains("all_train.csv.gz") && listed.contains("10.24432/C5PP5W"),
+        "{listed}"
+    );
 }

@@ -67,9 +67,13 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(source: &dyn Source, columns: &EventColumns) -> Result<Self, DataError> {
-        let schema = source.schema();
+        Self::in_schema(source.file(), &source.schema(), columns)
+    }
+
+    /// The columns of a file of this name and schema.
+    pub(super) fn in_schema(file: &str, schema: &Schema, columns: &EventColumns) -> Result<Self, DataError> {
         let has = |name: &str| schema.index_of(name).is_ok();
-        let lacking = |name: &str| missing(source.file(), name, &schema);
+        let lacking = |name: &str| missing(file, name, schema);
         let usual =
             |given: &Option<String>, usual: &str| given.clone().or_else(|| has(usual).then(|| usual.to_owned()));
         let label = match &columns.label {
@@ -81,11 +85,11 @@ impl Found {
                 .to_owned(),
         };
         let found = Self {
-            file: source.file().to_owned(),
+            file: file.to_owned(),
             features: columns
                 .features
                 .clone()
-                .unwrap_or_else(|| numbered(&schema, &columns.prefix, &label)),
+                .unwrap_or_else(|| numbered(schema, &columns.prefix, &label)),
             parameters: columns
                 .parameters
                 .clone()
@@ -102,6 +106,10 @@ impl Found {
             Some(name) => Err(lacking(name)),
             None => Ok(found),
         }
+    }
+
+    pub(super) fn label_name(&self) -> &str {
+        &self.label
     }
 
     pub(super) fn feature_names(&self) -> Vec<String> {
@@ -159,8 +167,9 @@ impl Found {
         events.labels.extend(labels.iter().map(|&l| l as f32));
         let (c, p) = (self.features.len(), self.parameters.len());
         interleave(&mut events.features, n, &self.features, 1, &column, |v| v as f32)?;
+        let mut rounding = Rounding::new(self.digits);
         interleave(&mut events.parameters, n, &self.parameters, 1 + c, &column, |v| {
-            rounded(v, self.digits) as f32
+            rounding.of(v) as f32
         })?;
         match (&self.weight, &mut events.weights) {
             (Some(name), weights) => {
@@ -191,6 +200,42 @@ impl Found {
     }
 }
 
+/// The columns `names` of a batch, row by row; `first` is the number of its first row.
+///
+/// # Shapes
+/// - returns `[B, names]`
+///
+/// # Errors
+/// A column that is missing or of another type, a value that is not finite.
+pub fn features_of(batch: &RecordBatch, names: &[String], file: &str, first: u64) -> Result<Vec<f32>, DataError> {
+    let n = batch.num_rows();
+    let schema = batch.schema();
+    let mut out = vec![0.0; n * names.len()];
+    for (at, name) in names.iter().enumerate() {
+        let column = schema.index_of(name).map_err(|_| missing(file, name, &schema))?;
+        let array = batch.column(column);
+        let values = numbers(array.as_ref()).ok_or_else(|| DataError::WrongType {
+            file: file.to_owned(),
+            column: name.clone(),
+            found: array.data_type().to_string(),
+            allowed: "numbers",
+        })?;
+        for (i, &value) in values.iter().enumerate() {
+            if array.is_null(i) || !(value.abs() <= f64::from(f32::MAX)) {
+                return Err(DataError::Value {
+                    file: file.to_owned(),
+                    row: first + i as u64,
+                    column: name.clone(),
+                    value: value.to_string(),
+                    allowed: "finite numbers of single precision",
+                });
+            }
+            out[i * names.len() + at] = value as f32;
+        }
+    }
+    Ok(out)
+}
+
 /// Columns `names`, from column `first` on, row by row to the end of `out`.
 fn interleave(
     out: &mut Vec<f32>,
@@ -198,7 +243,7 @@ fn interleave(
     names: &[String],
     first: usize,
     column: &impl Fn(usize, &str) -> Result<Vec<f64>, DataError>,
-    convert: impl Fn(f64) -> f32,
+    mut convert: impl FnMut(f64) -> f32,
 ) -> Result<(), DataError> {
     let (start, width) = (out.len(), names.len());
     out.resize(start + rows * width, 0.0);
@@ -232,6 +277,34 @@ fn rounded(value: f64, digits: usize) -> f64 {
     }
 }
 
+/// Rounds, and remembers: parameters have few values.
+#[derive(Debug, Clone)]
+pub(super) struct Rounding {
+    digits: usize,
+    known: Vec<(f64, f64)>,
+}
+
+impl Rounding {
+    pub(super) fn new(digits: usize) -> Self {
+        Self {
+            digits,
+            known: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(&mut self, value: f64) -> f64 {
+        const REMEMBERED: usize = 32;
+        if let Some((_, found)) = self.known.iter().find(|(known, _)| *known == value) {
+            return *found;
+        }
+        let found = rounded(value, self.digits);
+        if self.known.len() < REMEMBERED {
+            self.known.push((value, found));
+        }
+        found
+    }
+}
+
 /// The number of a name, new ones at the end.
 fn number_of(names: &mut Vec<String>, name: &str) -> u32 {
     let at = names.iter().position(|known| known == name).unwrap_or_else(|| {
@@ -242,7 +315,7 @@ fn number_of(names: &mut Vec<String>, name: &str) -> u32 {
 }
 
 /// A column of any number type.
-fn numbers(array: &dyn Array) -> Option<Vec<f64>> {
+pub(super) fn numbers(array: &dyn Array) -> Option<Vec<f64>> {
     macro_rules! of {
         ($($kind:ident => $native:ty),*) => {
             match array.data_type() {
@@ -260,7 +333,7 @@ fn numbers(array: &dyn Array) -> Option<Vec<f64>> {
 }
 
 /// A column of names; numbers are names too.
-fn texts(array: &dyn Array) -> Vec<Option<String>> {
+pub(super) fn texts(array: &dyn Array) -> Vec<Option<String>> {
     match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().iter().map(|t| t.map(str::to_owned)).collect(),
         DataType::LargeUtf8 => array.as_string::<i64>().iter().map(|t| t.map(str::to_owned)).collect(),

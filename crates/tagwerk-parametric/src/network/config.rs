@@ -18,6 +18,11 @@ pub enum Method {
     /// `x (m W_s + c_s) + (m W_b + c_b)`.
     #[default]
     Affine,
+    /// `x (1 + s(m)) + b(m)`, s and b from a small network (arXiv:1709.07871).
+    Film,
+    /// Weights of the layers depend on m: `W + sum_r a_r(m) u_r v_r`, a from a small network (arXiv:1609.09106). `place` says of
+    /// which: `start` of the first hidden layer, `all` of each, `end` of the last.
+    Hyper,
 }
 
 /// Where a hypothesis enters.
@@ -94,6 +99,12 @@ pub struct NetworkConfig {
     pub l2_bias: f64,
     /// What each parameter is divided by; one number serves all. Default: [1000] (GeV to TeV).
     pub parameter_scale: Vec<f64>,
+    /// Frequencies of the Fourier embedding of each scaled parameter t: sin and cos of `2^k pi t` stand beside it. Default: 0.
+    pub fourier: usize,
+    /// Hidden widths of the small networks of `film` and `hyper`. Default: [32].
+    pub generator: Vec<usize>,
+    /// Terms of the sum of `hyper`. Default: 4.
+    pub rank: usize,
     /// Standard deviation of the noise added to each scaled parameter in training. Default: 0.
     pub parameter_noise: f64,
     /// Whether features are brought to mean 0 and deviation 1 of the training events. Default: yes. The published
@@ -104,6 +115,9 @@ pub struct NetworkConfig {
     pub clip: Option<f64>,
     /// Gamma of the focal loss; 0 is cross entropy. Default: 0.
     pub focal_gamma: f64,
+    /// Whether signal and each background process are a class of their own, learned by the cross entropy of a softmax. The score
+    /// stays one number: the log-odds of signal against all of them together. Default: no, background is one class.
+    pub processes: bool,
 }
 
 impl Default for NetworkConfig {
@@ -120,10 +134,14 @@ impl Default for NetworkConfig {
             l2_kernel: 1e-5,
             l2_bias: 1e-6,
             parameter_scale: vec![1000.0],
+            fourier: 0,
+            generator: vec![32],
+            rank: 4,
             parameter_noise: 0.0,
             standardize: true,
             clip: None,
             focal_gamma: 0.0,
+            processes: false,
         }
     }
 }
@@ -144,6 +162,11 @@ impl NetworkConfig {
             method: Method::None,
             ..Self::default()
         }
+    }
+
+    /// Values by which the network knows a hypothesis of `parameters` parameters.
+    pub(super) fn known(&self, parameters: usize) -> usize {
+        parameters * (1 + 2 * self.fourier)
     }
 
     /// What parameter `i` is divided by.
@@ -201,6 +224,31 @@ impl NetworkConfig {
             "network.parameter_scale",
             format!("{scales:?}"),
             "one number above 0, or one for each parameter",
+        )?;
+        require(
+            !(self.processes && self.focal_gamma > 0.0),
+            "network.focal_gamma",
+            self.focal_gamma.to_string(),
+            "0 where each process is a class",
+        )?;
+        let widths = self.generator.iter().all(|w| (1..=1 << 12).contains(w)) && self.generator.len() <= 8;
+        require(
+            widths,
+            "network.generator",
+            format!("{:?}", self.generator),
+            "at most 8 widths, each from 1 to 4096",
+        )?;
+        require(
+            (1..=256).contains(&self.rank),
+            "network.rank",
+            self.rank.to_string(),
+            "from 1 to 256",
+        )?;
+        require(
+            self.fourier <= 16,
+            "network.fourier",
+            self.fourier.to_string(),
+            "at most 16",
         )?;
         match self.clip {
             Some(clip) => require(

@@ -190,14 +190,155 @@ fn with_an_identity_start_the_network_starts_as_one_that_does_not_know_the_mass(
 }
 
 #[test]
+fn generated_conditionings_start_as_nothing_and_have_the_parameters_of_their_formulas() {
+    let row: Vec<f32> = (0..28)
+        .map(|i| if i == 27 { 750.0 } else { (i as f32 * 0.37).sin() })
+        .collect();
+    let network = |method, place, fourier| {
+        let config = NetworkConfig {
+            fourier,
+            generator: vec![8],
+            rank: 3,
+            // Off while scoring; keeps layers apart, so that their names draw the same weights.
+            dropout: 0.25,
+            ..bare(method, place)
+        };
+        built(&config, 27, 1)
+    };
+    let plain = log_odds(&mut network(Method::None, Place::All, 0), &row, 28, &Pass::Scoring)[0];
+    for place in [Place::Start, Place::All, Place::End] {
+        for method in [Method::Film, Method::Hyper] {
+            let found = log_odds(&mut network(method, place, 2), &row, 28, &Pass::Scoring)[0];
+            assert!(
+                (found - plain).abs() < 1e-5 * plain.abs().max(1.0),
+                "{method:?} {place:?}: {found} {plain}"
+            );
+        }
+    }
+    let count = |method, place, fourier| network(method, place, fourier).parameter_count() - 73_751;
+    // FiLM at the end: 1 x 8 + 8, then 8 x 100 + 100; with two frequencies the mass is five numbers.
+    assert_eq!(count(Method::Film, Place::End, 0), 16 + 900);
+    assert_eq!(count(Method::Film, Place::End, 2), 48 + 900);
+    // Coefficients 16 + 8 x 3 + 3, down 100 x 3 + 3, up 3 x 50 + 50.
+    assert_eq!(count(Method::Hyper, Place::End, 0), 16 + 27 + 303 + 200);
+    // The embedding serves every method: four more inputs of the first layer.
+    assert_eq!(count(Method::Concat, Place::Start, 2), 5 * 300);
+}
+
+/// The network with weights that depend on the mass, from its blocks, in double precision.
+#[test]
+fn weights_that_depend_on_the_mass_are_their_formula() {
+    let config = NetworkConfig {
+        hidden: vec![6, 5],
+        generator: vec![4],
+        rank: 2,
+        ..bare(Method::Hyper, Place::All)
+    };
+    let mut network = built(&config, 3, 1);
+    let weights = scrambled(&mut network);
+    let dense = |name: &str, x: &[f64]| -> Vec<f64> {
+        let ((shape, w), (_, b)) = (
+            &weights[&format!("{name}.0.weight")],
+            &weights[&format!("{name}.0.bias")],
+        );
+        assert_eq!(shape[0], x.len(), "{name}");
+        let column = |j: usize| (0..shape[0]).map(|i| x[i] * w[i * shape[1] + j]).sum::<f64>();
+        (0..shape[1]).map(|j| b[j] + column(j)).collect()
+    };
+    for mass in [500.0f32, 900.0, 1500.0] {
+        let row = [0.3, -0.7, 1.1, mass];
+        let mut x: Vec<f64> = row[..3].iter().map(|&v| f64::from(v)).collect();
+        for l in 0..2 {
+            let hidden = dense(&format!("hyper{l}.generator"), &[f64::from(mass) / 1000.0]);
+            let hidden: Vec<f64> = hidden.into_iter().map(|v| v.max(0.0)).collect();
+            let a = dense(&format!("hyper{l}.coefficients"), &hidden);
+            let down = dense(&format!("hyper{l}.down"), &x);
+            let product: Vec<f64> = down.iter().zip(&a).map(|(d, a)| d * a).collect();
+            let added = dense(&format!("hyper{l}.up"), &product);
+            x = dense(&format!("dense{l}"), &x)
+                .iter()
+                .zip(&added)
+                .map(|(y, d)| (y + d).max(0.0))
+                .collect();
+        }
+        let expected = dense("output", &x)[0];
+        let found = f64::from(log_odds(&mut network, &row, 4, &Pass::Scoring)[0]);
+        assert!(
+            (found - expected).abs() < 1e-5 * expected.abs().max(1.0),
+            "{mass}: {found} {expected}"
+        );
+    }
+}
+
+#[test]
+fn decorrelation_makes_the_background_score_independent_of_the_feature() {
+    // Feature 0 is a reconstructed mass that also tells the class a little; feature 1 tells it without the mass.
+    let n = 800;
+    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    for i in 0..n {
+        let u = |k: f32| (i as f32 * k).fract();
+        let signal = i % 2 == 0;
+        let x = u(0.618_034) + 0.5 * f32::from(signal) * u(0.324_717);
+        values.extend([
+            x,
+            u(0.754_878) + 0.4 * f32::from(signal),
+            if i % 4 < 2 { 500.0 } else { 1500.0 },
+        ]);
+        labels.push(f32::from(signal));
+    }
+    let view = View::Dense(DenseView {
+        shape: vec![3],
+        values: values.clone(),
+    });
+    let data = InMemory::new(view, labels.clone(), (0..n as u64).collect()).unwrap();
+    let batch = data.batches(Order::STORED, n, 0).next().unwrap().unwrap();
+    let config = NetworkConfig {
+        hidden: vec![16],
+        dropout: 0.0,
+        ..NetworkConfig::default()
+    };
+    let correlation = |strength: Option<f64>| {
+        let mut network = config.init(2, 1, 5, &Device::flex()).unwrap();
+        if let Some(strength) = strength {
+            network.decorrelate(0, strength);
+        }
+        let mut learner = tagwerk_taggers::NetworkLearner::new(network, &TrainingConfig::default(), &Device::flex());
+        learner.prepare(&data).unwrap();
+        for step in 0..200 {
+            let learning_rate = 0.01;
+            learner.step(&batch, Update { step, learning_rate }).unwrap();
+        }
+        let scores = learner.score(&batch).unwrap();
+        let background: Vec<usize> = (0..n).filter(|&i| labels[i] < 0.5).collect();
+        let probability: Vec<f32> = background.iter().map(|&i| 1.0 / (1.0 + (-scores[i]).exp())).collect();
+        let feature: Vec<f32> = background.iter().map(|&i| values[3 * i]).collect();
+        let probability = Tensor::<1>::from_data(TensorData::new(probability, [background.len()]), &Device::flex());
+        let found = loss::distance_correlation(probability, &feature);
+        found.into_data().convert::<f32>().try_into_vec::<f32>().unwrap()[0]
+    };
+    let (without, with) = (correlation(None), correlation(Some(10.0)));
+    assert!(without > 0.2, "{without}");
+    assert!(with < 0.3 * without, "{without} {with}");
+}
+
+#[test]
 fn the_gradient_of_the_whole_loss_is_that_of_finite_differences() {
+    for method in [Method::Affine, Method::Film, Method::Hyper] {
+        gradient_check(method);
+    }
+}
+
+fn gradient_check(method: Method) {
     let config = NetworkConfig {
         hidden: vec![6, 5],
         focal_gamma: 1.5,
         l2_kernel: 0.03,
         l2_bias: 0.01,
         activation: Hidden::Selu,
-        ..bare(Method::Affine, Place::All)
+        generator: vec![],
+        fourier: 1,
+        rank: 2,
+        ..bare(method, Place::All)
     };
     let mut network = built(&config, 3, 1);
     scrambled(&mut network);
@@ -247,7 +388,7 @@ fn the_gradient_of_the_whole_loss_is_that_of_finite_differences() {
             let difference = (at(2e-2) - at(-2e-2)) / 4e-2;
             assert!(
                 (difference - f64::from(gradient[i])).abs() < 3e-3,
-                "{name} {i}: {difference} {}",
+                "{method:?} {name} {i}: {difference} {}",
                 gradient[i]
             );
         }
@@ -351,6 +492,9 @@ fn settings_outside_their_limits_are_refused_by_key() {
     assert!(message(|c| c.dropout = 1.0).contains("network.dropout = 1; allowed: in [0, 1)"));
     assert!(message(|c| c.l2_kernel = -1.0).contains("network.l2_kernel"));
     assert!(message(|c| c.parameter_scale = vec![1.0, 2.0]).contains("network.parameter_scale"));
+    assert!(message(|c| c.rank = 0).contains("network.rank = 0"));
+    assert!(message(|c| c.fourier = 17).contains("network.fourier"));
+    assert!(message(|c| c.generator = vec![0]).contains("network.generator"));
     assert!(message(|c| c.clip = Some(0.0)).contains("network.clip = 0"));
     assert!(
         NetworkConfig::default()

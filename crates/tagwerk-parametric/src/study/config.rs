@@ -64,6 +64,21 @@ impl Default for EventsConfig {
     }
 }
 
+/// A dependence that is taken out of the score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecorrelationConfig {
+    /// Name of the feature that the score shall not depend on in background events: a reconstructed mass, usually.
+    pub feature: String,
+    /// What the squared distance correlation counts in the loss (arXiv:2001.05310). Default: 10.
+    #[serde(default = "default_strength")]
+    pub strength: f64,
+}
+
+fn default_strength() -> f64 {
+    10.0
+}
+
 /// A parametric training; the `config.toml` of its run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +95,9 @@ pub struct StudyConfig {
     /// How batches are drawn.
     #[serde(default)]
     pub sampling: Sampling,
+    /// What the score shall not depend on. Default: nothing is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decorrelation: Option<DecorrelationConfig>,
     /// The training.
     #[serde(default = "default_training")]
     pub training: TrainingConfig,
@@ -93,6 +111,7 @@ impl Default for StudyConfig {
             network: NetworkConfig::default(),
             assignment: Assignment::default(),
             sampling: Sampling::default(),
+            decorrelation: None,
             training: default_training(),
         }
     }
@@ -133,6 +152,8 @@ impl StudyConfig {
             #[serde(default)]
             sampling: Sampling,
             #[serde(default)]
+            decorrelation: Option<DecorrelationConfig>,
+            #[serde(default)]
             training: toml::Table,
             #[serde(default)]
             interpolation: Option<toml::Table>,
@@ -149,6 +170,7 @@ impl StudyConfig {
             network: written.network,
             assignment: written.assignment,
             sampling: written.sampling,
+            decorrelation: written.decorrelation,
         })
     }
 

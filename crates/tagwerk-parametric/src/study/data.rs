@@ -77,6 +77,15 @@ fn read(sources: &[&dyn Source], config: &EventsConfig, limit: Option<u64>) -> R
     Ok(events)
 }
 
+/// The test events of a configuration.
+pub(crate) fn test_events(config: &EventsConfig) -> Result<Events, ParametricError> {
+    if config.test.is_empty() {
+        let [_, test] = hepmass_sample()?;
+        return read(&[&test], config, config.test_events);
+    }
+    read_files(&config.test, config, config.test_events)
+}
+
 /// Events to score at all points of their own signal.
 pub(super) fn scored(events: Arc<Events>, copies: usize) -> Result<ScoredExamples, ParametricError> {
     let all: Vec<u32> = (0..events.len() as u32).collect();

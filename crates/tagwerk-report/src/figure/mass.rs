@@ -1,4 +1,4 @@
-//! A figure of merit against the mass: a line a network.
+//! A quantity against another: a line a network, or whatever else there are several of.
 
 use super::Figure;
 use super::canvas::{Axis, Panel, TICKS, legend_entry, pen, stroke, svg};
@@ -33,8 +33,35 @@ const HEIGHT: f64 = 360.0;
 /// Room of a legend entry.
 const ENTRY: f64 = 22.0;
 
-/// The figure `name` of `quantity`; `None` when there is no finite number.
+/// The figure `name` of `quantity` against mass; `None` when there is no finite number.
 pub fn mass_figure(name: &str, quantity: &str, lines: &[MassLine]) -> Result<Option<Figure>> {
+    let words = LineWords {
+        title: &format!("{quantity} against mass"),
+        x: "mass [GeV]",
+        y: quantity,
+        column: "mass",
+        of: "network",
+    };
+    line_figure(name, &words, lines)
+}
+
+/// What stands in a figure of lines.
+#[derive(Debug, Clone, Copy)]
+pub struct LineWords<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// The horizontal axis, with its unit.
+    pub x: &'a str,
+    /// The vertical axis.
+    pub y: &'a str,
+    /// Column of the CSV with what the horizontal axis shows.
+    pub column: &'a str,
+    /// What there is a line of.
+    pub of: &'a str,
+}
+
+/// The figure `name` of lines; `None` when there is no finite number. `mass` of a point is its place on the horizontal axis.
+pub fn line_figure(name: &str, words: &LineWords<'_>, lines: &[MassLine]) -> Result<Option<Figure>> {
     let all = || {
         lines
             .iter()
@@ -62,7 +89,7 @@ pub fn mass_figure(name: &str, quantity: &str, lines: &[MassLine]) -> Result<Opt
         (low - width, high + width)
     };
     let ((left, right), (low, high)) = (air(masses), air(values));
-    let title = format!("{quantity} against mass");
+    let title = words.title.to_owned();
     let picture = svg(name, &title, WIDTH as u32, HEIGHT as u32, |root| {
         let axis = |label: &str, low, high| Axis {
             label: label.to_owned(),
@@ -75,8 +102,8 @@ pub fn mass_figure(name: &str, quantity: &str, lines: &[MassLine]) -> Result<Opt
             root,
             (2.0, 2.0, PLOT, HEIGHT - 4.0),
             "",
-            axis("mass [GeV]", left, right),
-            axis(quantity, low, high),
+            axis(words.x, left, right),
+            axis(words.y, low, high),
             TICKS,
         )?;
         for (i, line) in lines.iter().enumerate() {
@@ -96,7 +123,7 @@ pub fn mass_figure(name: &str, quantity: &str, lines: &[MassLine]) -> Result<Opt
         }
         Ok(())
     })?;
-    let mut csv = csv_line(&["network", "mass", "value", "error"].map(str::to_owned));
+    let mut csv = csv_line(&[words.of, words.column, "value", "error"].map(str::to_owned));
     for line in lines {
         for point in &line.points {
             let error = point.error.map(csv_number).unwrap_or_default();
@@ -111,7 +138,7 @@ pub fn mass_figure(name: &str, quantity: &str, lines: &[MassLine]) -> Result<Opt
     Ok(Some(Figure {
         name: name.to_owned(),
         title,
-        caption: "One line a network; bars are one standard deviation.".to_owned(),
+        caption: format!("One line a {}; bars are one standard deviation.", words.of),
         svg: picture,
         csv,
     }))

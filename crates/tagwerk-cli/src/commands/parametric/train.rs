@@ -10,7 +10,7 @@ use crate::session::Session;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tagwerk_parametric::{Description, ParametricError, StudyConfig, StudyEvaluation};
+use tagwerk_parametric::{Description, ParametricError, StudyConfig, StudyEvaluation, StudyResult};
 use tagwerk_train::{Outcome, Summary, TrainError};
 
 const EXAMPLES: &str = "\
@@ -119,6 +119,11 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         let mut progress = TrainingProgress::new(&name, Manner::suited(session.quiet));
         tagwerk_parametric::train(&folder, &config, &context, &mut progress).map_err(explained)?
     };
+    tell(&result, session)
+}
+
+/// Tells what a training gave.
+pub(in crate::commands) fn tell(result: &StudyResult, session: &Session) -> Result<(), Failure> {
     let finished = matches!(result.outcome, Outcome::Finished(_));
     let summary = result.outcome.summary();
     let told = Told {
