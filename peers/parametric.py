@@ -167,6 +167,10 @@ def load(a: argparse.Namespace) -> dict[str, Any]:
         training.append(rows[:cut])
         validation.append(rows[cut:])
     training, validation = np.concatenate(training), np.concatenate(validation)
+    if a.split:
+        # The events that validate a run of Tagwerk: its scores-validation.parquet names their rows.
+        rows = np.unique(pd.read_parquet(a.split, columns=["row"])["row"].to_numpy().astype(np.int64))
+        training, validation = np.setdiff1d(np.arange(len(y)), rows), rows
     if a.masses:
         kept = [float(m) for m in a.masses.split(",")]
         training, validation = ([r for r in rows if y[r] == 0 or masses[r] in kept] for rows in (training, validation))
@@ -198,6 +202,7 @@ def main() -> None:
     parser.add_argument("--test", required=True)
     parser.add_argument("--method", default="affine", choices=("none", "concat", "biasing", "scaling", "affine"))
     parser.add_argument("--place", default="all", choices=("start", "all", "end"))
+    parser.add_argument("--split", help="score file of validation events (column row) that shall validate here too")
     parser.add_argument("--masses", help="masses to train on, separated by commas")
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch", type=int, default=1024)
