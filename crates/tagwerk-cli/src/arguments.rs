@@ -29,6 +29,7 @@ Examples:
   tagwerk score runs/pfn other.parquet -o scores.parquet
   tagwerk evaluate scores.parquet --json -
   tagwerk import weights.pt -o runs/theirs
+  tagwerk parametric train                           one classifier for all masses, on the built-in sample
   tagwerk taggers
 
 Exit codes: 0 done; 1 failed or stopped, with one sentence on standard error; 2 wrong usage.
@@ -113,6 +114,9 @@ pub enum Command {
     Taggers(commands::taggers::Typed),
     /// Compute observables of jets and write them as a table
     Features(commands::features::Typed),
+    /// One classifier for all masses: train, evaluate, interpolate
+    #[command(subcommand)]
+    Parametric(commands::parametric::Typed),
     /// Data sets: list, describe, fetch, convert, inspect
     #[command(subcommand)]
     Data(commands::data::Typed),
@@ -237,7 +241,7 @@ pub fn usual_folder(source: &str) -> Option<PathBuf> {
         .iter()
         .find(|entry| entry.name == source)
         .is_some_and(|entry| match &entry.holds {
-            Holds::Jets => !entry.files.is_empty() && folder.is_dir(),
+            Holds::Jets | Holds::Events => !entry.files.is_empty() && folder.is_dir(),
             Holds::Arrays(arrays) => folder.join(arrays.file).is_file(),
         });
     there.then_some(folder)

@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod features;
 pub mod import;
 pub mod landscape;
+pub mod parametric;
 pub mod report;
 pub mod resume;
 pub mod score;
@@ -27,6 +28,7 @@ pub fn run(typed: Arguments) -> Result<(), Failure> {
         Command::Evaluate(typed) => evaluate::run(&typed, &session),
         Command::Import(typed) => import::run(&typed, &session),
         Command::Taggers(typed) => taggers::run(&typed, &session),
+        Command::Parametric(typed) => parametric::run(&typed, &session),
         Command::Features(typed) => features::run(&typed, &session),
         Command::Data(typed) => data::run(&typed, &session),
         Command::Report(typed) => report::run(&typed, &session),

@@ -4,6 +4,8 @@ mod airshower;
 mod airshower_primary;
 mod belle;
 mod eos;
+mod hepmass;
+mod hepmass_imb;
 mod higgs;
 mod jet_images;
 mod magic;
@@ -61,6 +63,8 @@ pub enum Holds {
     Jets,
     /// Arrays of fixed shape.
     Arrays(ArraysEntry),
+    /// A row of features, and the parameters of a hypothesis: what `tagwerk parametric` trains on.
+    Events,
 }
 
 /// Events that are arrays of fixed shape: what a program must know of them.
@@ -138,14 +142,14 @@ pub struct FileEntry {
     pub part: Part,
     /// Rows.
     pub rows: u64,
-    /// Size.
-    pub bytes: u64,
-    /// MD5, hexadecimal.
-    pub md5: &'static str,
+    /// Size, if it was published.
+    pub bytes: Option<u64>,
+    /// MD5, hexadecimal, if it was published.
+    pub md5: Option<&'static str>,
 }
 
 /// All data sets.
-pub const CATALOGUE: [&CatalogueEntry; 10] = [
+pub const CATALOGUE: [&CatalogueEntry; 12] = [
     &sample::ENTRY,
     &top_tagging::ENTRY,
     &spinodal::ENTRY,
@@ -156,6 +160,8 @@ pub const CATALOGUE: [&CatalogueEntry; 10] = [
     &magic::ENTRY,
     &higgs::ENTRY,
     &jet_images::ENTRY,
+    &hepmass::ENTRY,
+    &hepmass_imb::ENTRY,
 ];
 
 /// The data set of a name.
@@ -209,7 +215,10 @@ mod tests {
                 );
             }
             for file in entry.files {
-                assert!(file.md5.len() == 32 && file.md5.bytes().all(|b| b.is_ascii_hexdigit()));
+                assert!(
+                    file.md5
+                        .is_none_or(|md5| md5.len() == 32 && md5.bytes().all(|b| b.is_ascii_hexdigit()))
+                );
             }
             assert_eq!(entry.files.is_empty(), entry.base_url.is_none());
             if let Holds::Arrays(arrays) = &entry.holds {

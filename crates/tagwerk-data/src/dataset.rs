@@ -7,8 +7,8 @@ mod options;
 mod reading;
 
 pub use either::Dataset;
-pub use open::{FileFingerprint, Fingerprint};
-pub(crate) use open::{checksum, hexadecimal};
+pub(crate) use open::hexadecimal;
+pub use open::{FileFingerprint, Fingerprint, file_digest};
 pub use options::JetOptions;
 pub(crate) use reading::{Block, Gauge};
 

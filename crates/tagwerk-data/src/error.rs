@@ -165,6 +165,16 @@ pub enum DataError {
         /// What there is.
         known: String,
     },
+    /// A file that a data set does not have.
+    #[error("{dataset} has no file `{name}`; its files are {known}")]
+    UnknownFile {
+        /// The data set.
+        dataset: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// The network failed, after all attempts.
     #[error("{url}: {reason} (after {attempts} attempts; run again to go on from {received} bytes)")]
     Network {

@@ -51,7 +51,7 @@ pub enum FetchEvent<'a> {
         file: &'a str,
         /// Bytes on disk.
         received: u64,
-        /// Bytes of the whole file.
+        /// Bytes of the whole file; 0 while nobody has said.
         total: u64,
     },
     /// The file was there already, whole and right.
@@ -88,6 +88,30 @@ pub fn fetch(
     options: &FetchOptions,
     observer: &mut dyn FnMut(FetchEvent),
 ) -> Result<Vec<PathBuf>, DataError> {
+    fetch_only(entry, &[], directory, options, observer)
+}
+
+/// As [`fetch`], only the files of these names; all if there is none.
+///
+/// # Errors
+/// As [`fetch`]; a name that the data set does not have.
+pub fn fetch_only(
+    entry: &CatalogueEntry,
+    names: &[String],
+    directory: &Path,
+    options: &FetchOptions,
+    observer: &mut dyn FnMut(FetchEvent),
+) -> Result<Vec<PathBuf>, DataError> {
+    if let Some(name) = names
+        .iter()
+        .find(|name| entry.files.iter().all(|file| file.name != **name))
+    {
+        return Err(DataError::UnknownFile {
+            dataset: entry.name,
+            name: name.clone(),
+            known: entry.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", "),
+        });
+    }
     if let Holds::Arrays(arrays) = &entry.holds {
         return Err(DataError::NotDownloadable {
             name: entry.name,
@@ -102,6 +126,7 @@ pub fn fetch(
     entry
         .files
         .iter()
+        .filter(|file| names.is_empty() || names.iter().any(|name| name == file.name))
         .map(|file| {
             let path = directory.join(file.name);
             let url = format!("{}/{}", base.trim_end_matches('/'), file.name);
@@ -122,7 +147,7 @@ pub fn fetch_file(
     options: &FetchOptions,
     observer: &mut dyn FnMut(FetchEvent),
 ) -> Result<(), DataError> {
-    if path.metadata().is_ok_and(|meta| meta.len() == file.bytes) && file_md5(path, options)?.0 == file.md5 {
+    if present(file, path, options)? {
         observer(FetchEvent::Present { file: file.name });
         return Ok(());
     }
@@ -137,7 +162,7 @@ pub fn fetch_file(
     );
     let mut failures = 0;
     let mut farthest = part.received;
-    while part.received < file.bytes {
+    while part.total.is_none_or(|total| part.received < total) {
         match attempt(&agent, url, file, &mut part, options, observer) {
             Ok(()) => {}
             Err(Failure::Final(error)) => return Err(error),
@@ -172,6 +197,21 @@ pub fn fetch_file(
     part.finish(path, file)?;
     observer(FetchEvent::Done { file: file.name });
     Ok(())
+}
+
+/// Whether the file is there with its name, whole and right as far as the catalogue knows: a file gets its name only when it
+/// is complete.
+fn present(file: &FileEntry, path: &Path, options: &FetchOptions) -> Result<bool, DataError> {
+    let Ok(meta) = path.metadata() else {
+        return Ok(false);
+    };
+    if !meta.is_file() || file.bytes.is_some_and(|bytes| bytes != meta.len()) {
+        return Ok(false);
+    }
+    match file.md5 {
+        Some(md5) => Ok(file_md5(path, options)?.0 == md5),
+        None => Ok(true),
+    }
 }
 
 /// Why an attempt ended early.
@@ -231,6 +271,12 @@ fn attempt(
             }));
         }
     }
+    if part.total.is_none() {
+        // What the server says of the rest of the file, or of all of it.
+        let length = response.headers().get("content-length");
+        let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        part.total = length.map(|length| part.received + length);
+    }
     let mut body = response.body_mut().as_reader();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -244,28 +290,33 @@ fn attempt(
             break;
         }
         part.write(&buffer[..n])?;
-        if part.received > file.bytes {
+        if let Some(total) = part.total.filter(|&total| part.received > total) {
             part.discard()?;
             return Err(Failure::Final(wrong(
                 file,
                 "size",
-                file.bytes.to_string(),
-                format!("more than {}", file.bytes),
+                total.to_string(),
+                format!("more than {total}"),
             )));
         }
         observer(FetchEvent::Progress {
             file: file.name,
             received: part.received,
-            total: file.bytes,
+            total: part.total.unwrap_or(0),
         });
     }
-    if part.received < file.bytes {
-        return Err(Failure::Again(format!(
-            "the connection ended after {} of {} bytes",
-            part.received, file.bytes
-        )));
+    match part.total {
+        Some(total) if part.received < total => Err(Failure::Again(format!(
+            "the connection ended after {} of {total} bytes",
+            part.received
+        ))),
+        Some(_) => Ok(()),
+        // Neither catalogue nor server knows the size: the end is where the server ends.
+        None => {
+            part.total = Some(part.received);
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// A download in progress.
@@ -274,6 +325,8 @@ struct Part {
     handle: File,
     hasher: Md5,
     received: u64,
+    /// Size of the whole file, once it is known.
+    total: Option<u64>,
 }
 
 impl Part {
@@ -299,8 +352,9 @@ impl Part {
             handle,
             hasher,
             received,
+            total: file.bytes,
         };
-        if part.received > file.bytes {
+        if file.bytes.is_some_and(|bytes| part.received > bytes) {
             part.restart()?;
         }
         Ok(part)
@@ -329,9 +383,9 @@ impl Part {
 
     fn finish(mut self, path: &Path, file: &FileEntry) -> Result<(), DataError> {
         let found = hexadecimal(&std::mem::take(&mut self.hasher).finalize());
-        if found != file.md5 {
+        if let Some(md5) = file.md5.filter(|&md5| md5 != found) {
             self.discard()?;
-            return Err(wrong(file, "md5", file.md5.to_owned(), found));
+            return Err(wrong(file, "md5", md5.to_owned(), found));
         }
         self.handle.sync_all().map_err(DataError::io(&self.path, "sync"))?;
         std::fs::rename(&self.path, path).map_err(DataError::io(path, "rename to the final name"))

@@ -4,11 +4,12 @@
 //!
 //! A file is a [`Source`]: a schema, a number of rows, and Arrow record batches on demand, for chosen columns and row
 //! ranges and within a byte budget. Readers exist for Parquet ([`ParquetFile`]), the reference top-tagging files
-//! ([`PandasTable`], HDF5) and NumPy arrays ([`NumpyArrays`]); one contract test holds them all. [`JetColumns`] knows
-//! the spellings of jets in columns and turns batches into [`Jets`], a jagged table without padding. A [`JetDataset`]
-//! is files plus a [`Split`]: it loads a part into memory on all cores, or streams it in the order of an epoch
-//! ([`JetStream`]). The [`CATALOGUE`] knows data sets by name, [`fetch`] downloads them, [`convert`] writes the
-//! canonical Parquet columns, [`inspect`] says what is in a file.
+//! ([`PandasTable`], HDF5), NumPy arrays ([`NumpyArrays`]) and CSV ([`CsvTable`]); one contract test holds them all.
+//! [`JetColumns`] knows the spellings of jets in columns and turns batches into [`Jets`], a jagged table without
+//! padding. A [`JetDataset`] is files plus a [`Split`]: it loads a part into memory on all cores, or streams it in the
+//! order of an epoch ([`JetStream`]). The [`CATALOGUE`] knows data sets by name, [`fetch`] downloads them, [`convert`]
+//! writes the canonical Parquet columns, [`inspect`] says what is in a file. [`Events`] are rows of plain features with
+//! a label and parameters, for classifiers of whole events.
 //!
 //! # Why so
 //!
@@ -45,6 +46,7 @@ mod columns;
 mod convert;
 mod dataset;
 mod error;
+mod events;
 mod fetch;
 mod fixtures;
 mod inspect;
@@ -70,15 +72,19 @@ pub use catalogue::{
 };
 pub use columns::{EmptyJets, JetColumns, Labels, PARTICLE_COLUMNS, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
-pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions};
+pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions, file_digest};
 pub use error::DataError;
-pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
+pub use events::{
+    ConvertEventsOptions, ConvertedEvents, EventColumns, Events, PointCount, Recipe, convert_events, features_of,
+    hepmass_sample, holds_events,
+};
+pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file, fetch_only};
 pub use inspect::{ClassCount, ColumnSummary, FileSummary, JetSummary, inspect};
 pub use inspect_arrays::{ArraySummary, EventSummary, inspect_arrays};
 pub use jets::{ConstituentColumn, Jets};
 pub use parquet_write::{Packing, ParquetSink, jets_schema, jets_schema_with, jets_to_record_batch};
 pub use prefetch::Prefetch;
-pub use readers::{NumpyArrays, NumpyMember, PandasFrame, PandasTable, ParquetFile, open};
+pub use readers::{CsvTable, NumpyArrays, NumpyMember, PandasFrame, PandasTable, ParquetFile, open};
 pub use shuffle::{Window, Windows, permutation};
 pub use source::{Batches, Plan, Source, batch_bytes};
 pub use split::{Part, RowSet, Split, split_by_column, split_rows, subset};

@@ -8,6 +8,7 @@ pub mod activation;
 pub mod adam;
 pub mod attention;
 pub mod chain;
+pub mod condition;
 pub mod conv;
 pub mod dropout;
 pub mod edge;

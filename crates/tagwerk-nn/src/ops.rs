@@ -10,6 +10,7 @@ pub mod plain;
 
 use crate::device::is_fused;
 use crate::kernels::chain::ChainSpec;
+use crate::kernels::condition::Mask;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
 use crate::kernels::knn::{self, Neighbors};
 use crate::kernels::norm::Statistics;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use crate::kernels::activation::Activation;
 pub use crate::kernels::adam::AdamStep;
 pub use crate::kernels::attention::AttentionSpec;
+pub use crate::kernels::condition::ConditionSpec;
 pub use crate::kernels::conv::ConvSpec;
 pub use crate::kernels::dropout::Drop;
 pub use crate::kernels::lorentz::{LORENTZ_VALUES, LORENTZ_WEIGHTS, LorentzSpec};
@@ -349,6 +351,61 @@ pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &Arc<Vec<u32>>, workspace:
         fused::rows::prelu(x, slopes, places, workspace)
     } else {
         plain::prelu(x, slopes, places)
+    }
+}
+
+/// Which values dropout keeps, and by how much they grow.
+#[derive(Debug, Clone)]
+pub struct DropoutMask {
+    kept: Vec<u8>,
+    factor: f32,
+}
+
+impl DropoutMask {
+    /// `kept`: 1 where a value stays and 0 where it is dropped, `[R, C]`; `factor` multiplies what stays.
+    pub fn new(kept: Vec<u8>, factor: f32) -> Self {
+        Self { kept, factor }
+    }
+
+    /// As the kernels read it.
+    pub(crate) fn view(&self) -> Mask<'_> {
+        Mask {
+            kept: &self.kept,
+            factor: self.factor,
+        }
+    }
+}
+
+/// Rows scaled and shifted by linear functions of the numbers that come with them, and dropout:
+/// `y = (x (m W_s + c_s) + (m W_b + c_b)) mask`; see [`crate::kernels::condition`].
+///
+/// # Shapes
+/// - `x`: `[R, C]`, `parameters`: packed `[P']`, `inputs`: m, `[R, P]`, not differentiated, `mask`: `[R, C]`
+/// - returns `[R, C]`
+pub fn condition(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: ConditionSpec,
+    inputs: &Arc<Vec<f32>>,
+    mask: Option<Arc<DropoutMask>>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    if is_fused(&x.device()) {
+        fused::rows::condition(x, parameters, spec, inputs, mask, workspace)
+    } else {
+        plain::condition(x, parameters, spec, inputs, mask.as_deref())
+    }
+}
+
+/// `sum_i w_i x_i^2`, `[1]`: the penalty of weight decay in the loss.
+///
+/// # Shapes
+/// - `x`: `[P]`, `weights`: w, `[P]`
+pub fn weighted_squares(x: Tensor<1>, weights: &Arc<Vec<f32>>) -> Tensor<1> {
+    if is_fused(&x.device()) {
+        fused::rows::weighted_squares(x, weights)
+    } else {
+        plain::weighted_squares(x, weights)
     }
 }
 

@@ -15,7 +15,9 @@ use support::{
 use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
-use tagwerk_nn::ops::{self, Activation, AdamStep, ConvSpec, Reduction, Sites, SparseMatrix, Window, plain};
+use tagwerk_nn::ops::{
+    self, Activation, AdamStep, ConditionSpec, ConvSpec, DropoutMask, Reduction, Sites, SparseMatrix, Window, plain,
+};
 use tagwerk_nn::{Segments, Tensor, TensorData};
 
 #[path = "agreement/lorentz.rs"]
@@ -31,6 +33,41 @@ proptest! {
         let spec = Arc::new(ChainSpec::new(vec![c_in, 20, 9, 5], last));
         let (x, p) = (matrix(rows, c_in, salt), vector(spec.parameter_count(), salt + 1));
         agree(&x, &p, |x, p| ops::chain(x, p, &spec, &Workspace::default()), |x, p| plain::chain(x, p, &spec), 2e-5);
+    }
+
+    #[test]
+    fn a_conditioning_agrees_with_plain_ops(
+        rows in 1..700usize, inputs in 1..4usize, c in 1..40usize, scale in any::<bool>(), shift in any::<bool>(),
+        dropped in any::<bool>(), salt in 0..1000u64,
+    ) {
+        let spec = ConditionSpec { inputs, channels: c, scale: scale || !shift, shift };
+        let (x, p) = (matrix(rows, c, salt), vector(spec.parameter_count(), salt + 1));
+        let m = Arc::new(values(rows * inputs, salt + 2));
+        let kept = values(rows * c, salt + 3).iter().map(|v| u8::from(*v > -0.5)).collect();
+        let mask = dropped.then(|| Arc::new(DropoutMask::new(kept, 4.0 / 3.0)));
+        let workspace = Workspace::default();
+        agree(
+            &x,
+            &p,
+            |x, p| ops::condition(x, p, spec, &m, mask.clone(), &workspace),
+            |x, p| plain::condition(x, p, spec, &m, mask.as_deref()),
+            2e-5,
+        );
+    }
+
+    #[test]
+    fn weighted_squares_agree_with_plain_ops(n in 1..3000usize, salt in 0..1000u64) {
+        let (x, p) = (matrix(1, 1, salt), vector(n, salt + 1));
+        let weights = Arc::new(values(n, salt + 2));
+        // A matrix of one row, as the comparison wants it; `x` takes no part but has a gradient.
+        let row = |y: Tensor<1>, x: Tensor<2>| y.reshape([1, 1]) + x;
+        agree(
+            &x,
+            &p,
+            |x, p| row(ops::weighted_squares(p, &weights), x),
+            |x, p| row(plain::weighted_squares(p, &weights), x),
+            2e-5,
+        );
     }
 
     #[test]

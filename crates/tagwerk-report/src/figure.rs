@@ -4,6 +4,7 @@
 //! marker, not in color alone, so that a print in grey reads as well.
 
 mod canvas;
+mod mass;
 mod overview;
 mod pareto;
 mod placing;
@@ -16,6 +17,7 @@ mod style;
 mod surrogate;
 mod training;
 
+pub use mass::{LineWords, MassLine, MassPoint, line_figure, mass_figure};
 pub use overview::rejection_overview;
 pub use pareto::pareto_figure;
 pub use predictions::prediction_figure;

@@ -56,9 +56,9 @@ pub use advice::{advice_lines, advice_text};
 pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
 pub use figure::{
-    Figure, calibration_figure, coverage_figure, epistemic_figure, pareto_figure, pit_figure, prediction_figure,
-    rejection_overview, residual_figure, resolution_figure, roc_figure, score_figure, shift_figure, single_jet_figure,
-    spectrum_figure, surrogate_roc_figure, training_figure,
+    Figure, LineWords, MassLine, MassPoint, calibration_figure, coverage_figure, epistemic_figure, line_figure,
+    mass_figure, pareto_figure, pit_figure, prediction_figure, rejection_overview, residual_figure, resolution_figure,
+    roc_figure, score_figure, shift_figure, single_jet_figure, spectrum_figure, surrogate_roc_figure, training_figure,
 };
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;

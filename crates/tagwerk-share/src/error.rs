@@ -24,6 +24,22 @@ pub enum ShareError {
         /// What is wrong, with its place.
         reason: String,
     },
+    /// Files that are no TensorFlow checkpoint, or damaged ones.
+    #[error("{path}: {reason}", path = path.display())]
+    TensorFlow {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its place.
+        reason: String,
+    },
+    /// A checkpoint of another network.
+    #[error("{path}: not a parametric network: {reason}", path = path.display())]
+    NotParametric {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// Weights of another network.
     #[error("{path}: not a ParticleNet of weaver-core: {reason}", path = path.display())]
     Architecture {
@@ -83,6 +99,9 @@ pub enum ShareError {
     /// From the learner that took the weights.
     #[error(transparent)]
     Learner(#[from] tagwerk_train::LearnerError),
+    /// From parametric networks.
+    #[error(transparent)]
+    Parametric(#[from] tagwerk_parametric::ParametricError),
     /// From the taggers.
     #[error(transparent)]
     Tagger(#[from] tagwerk_taggers::TaggerError),

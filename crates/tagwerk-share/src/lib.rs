@@ -6,6 +6,8 @@
 //! had been trained here; [`inspect`] says what is in such a file. Read are state dicts of weaver-core's ParticleNet,
 //! with the standardization of its features from weaver's preprocessing file. [`StateDict`] reads any state dict of
 //! tensors.
+//! [`import_parametric`] does the same for checkpoints of TensorFlow 2 of parametric networks (arXiv:2202.00424), and
+//! [`Checkpoint`] reads any.
 //!
 //! # Why so
 //!
@@ -31,10 +33,16 @@
 
 mod error;
 mod import;
+mod parametric;
+mod tensorflow;
 mod torch;
 mod weaver;
 
 pub use error::{Result, ShareError};
 pub use import::{ImportOptions, Imported, Inspection, TensorFact, import, inspect};
+pub use parametric::{
+    ImportedParametric, KerasNetwork, ParametricImport, ParametricInspection, import_parametric, inspect_parametric,
+};
+pub use tensorflow::{Checkpoint, CheckpointTensor, TensorFlowType};
 pub use torch::{StateDict, TorchTensor, TorchType, TorchValues};
 pub use weaver::WeaverParticleNet;

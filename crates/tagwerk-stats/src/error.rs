@@ -72,6 +72,20 @@ pub enum StatsError {
         /// The tagger or file group.
         what: String,
     },
+    /// A score that is no probability.
+    #[error("probability {value} in row {row}: it must lie between 0 and 1")]
+    Probability {
+        /// Row, counted from 0.
+        row: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A histogram or a scan without bins.
+    #[error("{bins} bins: at least 1 is needed")]
+    Bins {
+        /// The number asked for.
+        bins: usize,
+    },
     /// A sample without events.
     #[error("the test sample has no events: at least one is needed")]
     NoEvents,

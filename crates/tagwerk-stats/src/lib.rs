@@ -68,6 +68,7 @@ mod jensen_shannon;
 mod landscape;
 mod out_of_domain;
 mod pareto;
+mod precision_recall;
 mod proportion;
 mod published;
 mod quantile_bins;
@@ -80,6 +81,7 @@ mod sample_mean;
 mod scan;
 mod score;
 mod scoring_time;
+mod significance;
 mod spread;
 mod stream;
 mod surrogate_evaluation;
@@ -111,6 +113,7 @@ pub use landscape::{
 };
 pub use out_of_domain::{Flagged, Mahalanobis, Neighbors, OutOfDomain, out_of_domain, threshold};
 pub use pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
+pub use precision_recall::PrecisionRecall;
 pub use proportion::Proportion;
 pub use published::{Published, PublishedValue};
 pub use quantile_bins::{QuantileBin, quantile_bins};
@@ -127,6 +130,7 @@ pub use roc::{Roc, RocCurve};
 pub use sample_mean::SampleMean;
 pub use score::Score;
 pub use scoring_time::ScoringTime;
+pub use significance::{Cut, CutOptions, CutScan, Significance, Yields};
 pub use spread::{MINIMUM_FOR_CUT, TrainingSpread, training_spread};
 pub use surrogate_evaluation::{
     AucDetail, AucInBin, AucPair, Conformal, EfficiencyPoint, Epistemic, EpistemicProfile, JsDetail, LevelsInBin, Ood,

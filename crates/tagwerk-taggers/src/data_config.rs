@@ -72,6 +72,9 @@ impl DataConfig {
                     let obtain = arrays.how_to_obtain();
                     Err(fail(format!("give its file with --path; {obtain}")))
                 }
+                (Holds::Events, _) => Err(fail(
+                    "its events have a parameter and are for 'tagwerk parametric': name the files in [data] train and test".to_owned(),
+                )),
                 (Holds::Jets, None) => Err(fail(format!(
                     "give the folder of its files with --path; 'tagwerk data fetch {}' downloads them",
                     self.source

@@ -49,6 +49,12 @@ pub trait Network: Parts + Send + std::fmt::Debug {
     /// # Errors
     /// A view of another kind or width.
     fn forward(&mut self, view: &View, pass: &Pass, device: &Device) -> Result<Tensor<2>, TaggerError>;
+
+    /// What a training step makes smaller, `[1]`. Default: the (weighted) mean cross entropy.
+    fn loss(&self, logits: Tensor<2>, batch: &Batch, pass: &Pass) -> Tensor<1> {
+        let _ = pass;
+        loss::cross_entropy(logits, &batch.labels, batch.weights.as_deref())
+    }
 }
 
 /// Rows of a jagged view as a tensor `[R, C]`, with their jets.
@@ -342,12 +348,11 @@ impl<N: Network> Learner for NetworkLearner<N> {
             .network
             .forward(&batch.view, &pass, &device)
             .map_err(LearnerError::wrap)?;
-        let weights = batch.weights.as_deref();
         let (loss, unit) = match self.network.objective() {
-            Objective::TwoClasses => (loss::cross_entropy(logits, &batch.labels, weights), 1.0),
+            Objective::TwoClasses => (self.network.loss(logits, batch, &pass), 1.0),
             Objective::Number { center, scale } => {
                 let targets: Vec<f32> = batch.labels.iter().map(|&target| (target - center) / scale).collect();
-                let loss = loss::mean_squared_error(one_output(logits)?, &targets, weights);
+                let loss = loss::mean_squared_error(one_output(logits)?, &targets, batch.weights.as_deref());
                 (loss, f64::from(scale).powi(2))
             }
         };

@@ -87,11 +87,23 @@ pub(crate) fn merged_training(
     overrides: &[&toml::Table],
     place: &str,
 ) -> Result<TrainingConfig, TaggerError> {
+    training_over(&tagger.training(), overrides, place)
+}
+
+/// A training with tables of overrides laid over it, the later over the earlier. `place` is what errors call them.
+///
+/// # Errors
+/// Unknown keys, values of another type.
+pub fn training_over(
+    base: &TrainingConfig,
+    overrides: &[&toml::Table],
+    place: &str,
+) -> Result<TrainingConfig, TaggerError> {
     let fail = |reason: String| TaggerError::Config {
         place: place.to_string(),
         reason: format!("[training]: {reason}"),
     };
-    let mut table = toml::Table::try_from(tagger.training()).map_err(|e| fail(e.to_string()))?;
+    let mut table = toml::Table::try_from(base).map_err(|e| fail(e.to_string()))?;
     for over in overrides {
         for (key, value) in *over {
             match (table.get_mut(key), value) {

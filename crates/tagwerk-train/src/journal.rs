@@ -25,6 +25,9 @@ pub struct EpochMetrics {
     /// Area under the ROC curve of the validation jets; absent of a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_auc: Option<f64>,
+    /// AUC of the validation jets of each value of the hypothesis parameter; absent without a parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_points: Option<Vec<PointAuc>>,
     /// Accuracy of the validation jets at the cut 0.5; absent of a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_accuracy: Option<f64>,
@@ -53,12 +56,30 @@ pub struct EpochMetrics {
     pub resident_bytes: Option<u64>,
 }
 
+/// The AUC of signal and background of one value of the hypothesis parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PointAuc {
+    /// The value.
+    pub parameter: f32,
+    /// The area under the ROC curve.
+    pub auc: f64,
+}
+
 impl EpochMetrics {
     /// The figure of one metric; infinite for a rejection without a bound; NaN for one that was not computed.
     pub fn figure(&self, metric: Metric) -> f64 {
         match metric {
             Metric::ValLoss => self.val_loss,
             Metric::ValAuc => self.val_auc.unwrap_or(f64::NAN),
+            Metric::ValAucMean | Metric::ValAucWorst => {
+                let points = self.val_points.as_deref().unwrap_or_default();
+                let aucs = points.iter().map(|point| point.auc);
+                match (points.len(), metric) {
+                    (0, _) => f64::NAN,
+                    (n, Metric::ValAucMean) => aucs.sum::<f64>() / n as f64,
+                    _ => aucs.fold(f64::INFINITY, f64::min),
+                }
+            }
             Metric::ValAccuracy => self.val_accuracy.unwrap_or(f64::NAN),
             Metric::ValResolution => self.val_resolution.unwrap_or(f64::NAN),
             Metric::ValNll => self.val_nll.unwrap_or(f64::NAN),
@@ -183,6 +204,16 @@ mod tests {
             train_loss: 0.5,
             val_loss: 0.4,
             val_auc: Some(0.9),
+            val_points: Some(vec![
+                PointAuc {
+                    parameter: 500.0,
+                    auc: 0.7,
+                },
+                PointAuc {
+                    parameter: 750.0,
+                    auc: 0.9,
+                },
+            ]),
             val_accuracy: Some(0.8),
             val_bias: None,
             val_resolution: None,

@@ -94,7 +94,7 @@ pub use early_stopping::Patience;
 pub use error::{Result, TrainError};
 pub use examples::{Batches, Examples, Order, Reading, require_both_classes, require_learnable};
 pub use in_memory::InMemory;
-pub use journal::EpochMetrics;
+pub use journal::{EpochMetrics, PointAuc};
 pub use learner::{Batch, Learner, LearnerError, Update};
 pub use learning_rates::LearningRates;
 pub use many::{Job, JobOutcome, run_many};

@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use tagwerk_data::Task;
 
-/// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy` or `val_rejection_30` (background rejection at
-/// 30 % signal efficiency; any whole percentage from 1 to 99); of a regression `val_loss` or `val_resolution`; of a
-/// density `val_loss` or `val_nll`.
+/// A figure of one epoch, written `val_loss`, `val_auc`, `val_accuracy`, `val_rejection_30` (background rejection at
+/// 30 % signal efficiency; any whole percentage from 1 to 99), or, for examples with a hypothesis parameter,
+/// `val_auc_mean` and `val_auc_worst`; of a regression `val_loss` or `val_resolution`; of a density `val_loss` or
+/// `val_nll`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Metric {
@@ -15,6 +16,10 @@ pub enum Metric {
     ValLoss,
     /// Area under the ROC curve of the validation jets.
     ValAuc,
+    /// Mean over the values of the parameter of the AUC of signal and background of this value.
+    ValAucMean,
+    /// The lowest of these.
+    ValAucWorst,
     /// Accuracy at the cut 0.5 on the validation jets.
     ValAccuracy,
     /// Background rejection on the validation jets at this signal efficiency in percent.
@@ -47,14 +52,18 @@ impl Metric {
             Self::ValResolution => task == Task::Regression,
             // Of densities, which are neither.
             Self::ValNll => false,
-            Self::ValAuc | Self::ValAccuracy | Self::ValRejection(_) => task == Task::Classification,
+            Self::ValAuc | Self::ValAucMean | Self::ValAucWorst | Self::ValAccuracy | Self::ValRejection(_) => {
+                task == Task::Classification
+            }
         }
     }
 
     /// The figures that a task has, in words.
     pub(crate) fn of(task: Task) -> &'static str {
         match task {
-            Task::Classification => "val_loss, val_auc, val_accuracy, val_rejection_N with N from 1 to 99",
+            Task::Classification => {
+                "val_loss, val_auc, val_auc_mean, val_auc_worst, val_accuracy, val_rejection_N with N from 1 to 99"
+            }
             Task::Regression => "val_loss, val_resolution",
         }
     }
@@ -65,6 +74,8 @@ impl fmt::Display for Metric {
         match self {
             Self::ValLoss => f.write_str("val_loss"),
             Self::ValAuc => f.write_str("val_auc"),
+            Self::ValAucMean => f.write_str("val_auc_mean"),
+            Self::ValAucWorst => f.write_str("val_auc_worst"),
             Self::ValAccuracy => f.write_str("val_accuracy"),
             Self::ValRejection(percent) => write!(f, "val_rejection_{percent}"),
             Self::ValResolution => f.write_str("val_resolution"),
@@ -80,6 +91,8 @@ impl FromStr for Metric {
         match text {
             "val_loss" => return Ok(Self::ValLoss),
             "val_auc" => return Ok(Self::ValAuc),
+            "val_auc_mean" => return Ok(Self::ValAucMean),
+            "val_auc_worst" => return Ok(Self::ValAucWorst),
             "val_accuracy" => return Ok(Self::ValAccuracy),
             "val_resolution" => return Ok(Self::ValResolution),
             "val_nll" => return Ok(Self::ValNll),
@@ -120,6 +133,8 @@ mod tests {
         for name in [
             "val_loss",
             "val_auc",
+            "val_auc_mean",
+            "val_auc_worst",
             "val_accuracy",
             "val_rejection_30",
             "val_rejection_1",

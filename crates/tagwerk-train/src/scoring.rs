@@ -2,6 +2,7 @@
 
 use crate::error::{Result, TrainError};
 use crate::examples::{Examples, Order};
+use crate::journal::PointAuc;
 use crate::learner::{Batch, Learner};
 use crate::metric::Metric;
 use crate::observer::Observer;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tagwerk_data::Task;
-use tagwerk_stats::{WorkingPoints, evaluate, evaluate_regression};
+use tagwerk_stats::{Roc, Truth, WorkingPoints, evaluate, evaluate_regression};
 
 /// What a learner says of events, as their task has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,6 +196,8 @@ pub struct Figures {
     pub loss: f64,
     /// Area under the ROC curve.
     pub auc: f64,
+    /// AUC at each value of the hypothesis parameter that has both classes, ascending; `None` without a parameter.
+    pub points: Option<Vec<PointAuc>>,
     /// Accuracy at the cut 0.5.
     pub accuracy: f64,
     /// Background rejection by key `val_rejection_N`; `None` when no background passes.
@@ -206,6 +209,7 @@ pub struct Figures {
 pub(crate) struct EpochFigures {
     pub(crate) loss: f64,
     pub(crate) auc: Option<f64>,
+    pub(crate) points: Option<Vec<PointAuc>>,
     pub(crate) accuracy: Option<f64>,
     pub(crate) rejection: BTreeMap<String, Option<f64>>,
     pub(crate) bias: Option<f64>,
@@ -220,6 +224,7 @@ pub(crate) fn epoch_figures(scored: &Scored, what: &str, extra: &[Metric]) -> Re
             Ok(EpochFigures {
                 loss: figures.loss,
                 auc: Some(figures.auc),
+                points: figures.points,
                 accuracy: Some(figures.accuracy),
                 rejection: figures.rejection,
                 ..EpochFigures::default()
@@ -259,6 +264,14 @@ pub fn figures(table: &ScoreTable, what: &str, extra: &[Metric]) -> Result<Figur
         }
     }));
     let points: Vec<f64> = percents.iter().map(|&p| f64::from(p) / 100.0).collect();
+    let by_point = [Metric::ValAucMean, Metric::ValAucWorst];
+    if table.parameters.is_none() && extra.iter().any(|metric| by_point.contains(metric)) {
+        return Err(TrainError::Examples {
+            what: what.to_owned(),
+            reason: "val_auc_mean and val_auc_worst are of jets with a hypothesis parameter; these have none"
+                .to_owned(),
+        });
+    }
     let truth = table.truth().map_err(fault)?;
     let points = WorkingPoints::new(&points).map_err(fault)?;
     let evaluation = evaluate(&table.probabilities(), &truth, &points).map_err(fault)?;
@@ -269,9 +282,35 @@ pub fn figures(table: &ScoreTable, what: &str, extra: &[Metric]) -> Result<Figur
     Ok(Figures {
         loss: cross_entropy(table),
         auc: evaluation.auc,
+        points: points_auc(table).map_err(fault)?,
         accuracy: evaluation.accuracy,
         rejection: rejection.collect(),
     })
+}
+
+/// The AUC of the jets of each value of the parameter.
+fn points_auc(table: &ScoreTable) -> tagwerk_stats::Result<Option<Vec<PointAuc>>> {
+    let Some(parameters) = &table.parameters else {
+        return Ok(None);
+    };
+    let mut order: Vec<usize> = (0..table.len()).collect();
+    order.sort_by(|&a, &b| parameters[a].total_cmp(&parameters[b]));
+    let mut points = Vec::new();
+    for jets in order.chunk_by(|&a, &b| parameters[a] == parameters[b]) {
+        let labels: Vec<u8> = jets.iter().map(|&i| table.labels[i]).collect();
+        let signal = labels.iter().filter(|&&label| label == 1).count();
+        if signal == 0 || signal == labels.len() {
+            continue;
+        }
+        let weights: Vec<f64> = jets.iter().map(|&i| f64::from(table.weights[i])).collect();
+        let truth = Truth::weighted(&labels, &weights)?;
+        let scores: Vec<f32> = jets.iter().map(|&i| table.log_odds[i]).collect();
+        points.push(PointAuc {
+            parameter: parameters[jets[0]],
+            auc: Roc::new(&scores, &truth)?.auc(),
+        });
+    }
+    Ok(Some(points))
 }
 
 /// Mean of log(1 + exp(-s)) over signal and log(1 + exp(s)) over background: the cross entropy of a sigmoid of s, and
@@ -319,6 +358,21 @@ mod tests {
         assert_eq!(f.rejection["val_rejection_30"], None);
         // Signal efficiency 0.9 lies between thresholds at which half of the background passes: R = 2.
         assert_eq!(f.rejection["val_rejection_90"], Some(2.0));
+    }
+
+    #[test]
+    fn each_value_of_the_parameter_has_its_own_auc() {
+        // At 500 the order is right, at 750 wrong, and at 900 there is no background.
+        let mut scored = table(vec![2.0, -1.0, 0.5, 3.0, 9.0], vec![1, 0, 1, 0, 1]);
+        scored.parameters = Some(vec![500.0, 500.0, 750.0, 750.0, 900.0]);
+        let points = figures(&scored, "x", &[Metric::ValAucMean]).unwrap().points.unwrap();
+        let found: Vec<_> = points.iter().map(|p| (p.parameter, p.auc)).collect();
+        assert_eq!(found, [(500.0, 1.0), (750.0, 0.0)]);
+        scored.parameters = None;
+        let error = figures(&scored, "validation", &[Metric::ValAucWorst])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("val_auc_worst"), "{error}");
     }
 
     #[test]

@@ -221,6 +221,7 @@ impl<'a> Session<'_, 'a> {
             train_loss: p.loss_sum / p.epoch_jets as f64,
             val_loss: figures.loss,
             val_auc: figures.auc,
+            val_points: figures.points,
             val_accuracy: figures.accuracy,
             val_bias: figures.bias,
             val_resolution: figures.resolution,

@@ -5,17 +5,24 @@ use crate::format;
 use crate::session::Session;
 use clap::Args;
 use std::path::PathBuf;
-use tagwerk_share::{ImportOptions, Inspection, WeaverParticleNet, import, inspect};
+use tagwerk_parametric::Method;
+use tagwerk_share::{
+    Checkpoint, ImportOptions, Inspection, KerasNetwork, ParametricImport, ParametricInspection, WeaverParticleNet,
+    import, import_parametric, inspect, inspect_parametric,
+};
 
 const EXAMPLES: &str = "\
 Read are state dicts of PyTorch (torch.save(model.state_dict(), ..)) of ParticleNet as weaver-core builds it, with 7 kinematic \
 features, 13 with charge and identity, or 17 with impact parameters. The file is read without running anything in it. What it does not say is chosen by options and told: the number of \
 neighbors, and which output is signal. The run scores like one that was trained here; it cannot be trained on.
 
+Also read are checkpoints of TensorFlow 2 (NAME.index and NAME.data-00000-of-00001) of parametric networks (arXiv:2202.00424). Widths and conditioning follow from the tensors; --features, --masses, --mass-scale and --method say the rest. `tagwerk parametric score` and `tagwerk parametric evaluate --files` use the run.
+
 Examples:
   tagwerk import --inspect weights.pt
   tagwerk import weights.pt -o runs/theirs --preprocess preprocess.json
   tagwerk import ParticleNet_full.pt -o runs/tops --signal label_Tbqq --background label_QCD
+  tagwerk import weights-23-0.934.index -o runs/affine --masses 500,750,1000,1250,1500
   tagwerk score runs/tops jetclass.parquet -o scores.parquet
   tagwerk score runs/theirs jets.parquet --part all -o scores.parquet";
 
@@ -23,7 +30,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Typed {
-    /// File of weights (.pt, .pth)
+    /// File of weights (.pt, .pth), or a checkpoint of TensorFlow (.index)
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
     /// Run folder to make
@@ -53,10 +60,25 @@ pub struct Typed {
     /// Neighbors of a constituent [default: 7 for the widths of ParticleNet-Lite, else 16]
     #[arg(long, value_name = "K")]
     neighbors: Option<usize>,
+    /// Features of an event of a parametric network [default: 27]
+    #[arg(long, value_name = "C")]
+    features: Option<usize>,
+    /// Masses that a parametric network was trained on [default: 500,750,1000,1250,1500]
+    #[arg(long, value_name = "MASSES", value_delimiter = ',')]
+    masses: Option<Vec<f32>>,
+    /// What a parametric network divides the mass by [default: 1000]
+    #[arg(long, value_name = "GEV")]
+    mass_scale: Option<f64>,
+    /// How the mass enters, where the tensors leave it open
+    #[arg(long, value_name = "METHOD", value_parser = ["scaling", "biasing"])]
+    method: Option<String>,
 }
 
 /// Imports or inspects.
 pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
+    if Checkpoint::prefix(&typed.weights).is_some() {
+        return checkpoint(typed, session);
+    }
     let Some(folder) = typed.output.as_deref().filter(|_| !typed.inspect) else {
         let found = inspect(&typed.weights, typed.preprocess.as_deref())?;
         return session.output.result(&inspected(&found), &found);
@@ -81,6 +103,69 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         format::grouped(told.parameters as u64)
     );
     session.output.result(&text, &told)
+}
+
+/// The same for a checkpoint of TensorFlow.
+fn checkpoint(typed: &Typed, session: &Session) -> Result<(), Failure> {
+    let usual = ParametricImport::default();
+    let options = ParametricImport {
+        features: typed.features.unwrap_or(usual.features),
+        masses: typed.masses.clone().unwrap_or(usual.masses),
+        parameter_scale: typed.mass_scale.unwrap_or(usual.parameter_scale),
+        method: typed.method.as_deref().map(|method| match method {
+            "scaling" => Method::Scaling,
+            _ => Method::Biasing,
+        }),
+    };
+    let Some(folder) = typed.output.as_deref().filter(|_| !typed.inspect) else {
+        let found = inspect_parametric(&typed.weights, &options)?;
+        return session.output.result(&tensors(&found), &found);
+    };
+    let told = import_parametric(&typed.weights, folder, &options, &session.context()?)?;
+    let choices: String = told
+        .choices
+        .iter()
+        .map(|(key, value)| format!("  {key:<17} {value}\n"))
+        .collect();
+    let text = format!(
+        "{}\n{choices}run: {} ({} parameters)\n",
+        parametric(&told.network),
+        told.run.display(),
+        format::grouped(told.parameters as u64)
+    );
+    session.output.result(&text, &told)
+}
+
+/// A parametric network in one line.
+fn parametric(network: &KerasNetwork) -> String {
+    format!(
+        "parametric network: {} features, {} at {}, hidden {:?}, {} parameters",
+        network.features,
+        format!("{:?}", network.method).to_lowercase(),
+        format!("{:?}", network.place).to_lowercase(),
+        network.hidden,
+        format::grouped(network.parameters as u64)
+    )
+}
+
+fn tensors(found: &ParametricInspection) -> String {
+    let mut rows = vec![["tensor", "type", "shape"].map(str::to_owned).to_vec()];
+    rows.extend(found.tensors.iter().map(|t| {
+        vec![
+            t.name.clone(),
+            format!("{:?}", t.dtype).to_lowercase(),
+            format!("{:?}", t.shape),
+        ]
+    }));
+    let mut text = format!("{}\n", format::columns(&rows, &[false, false, false]));
+    if let Some(network) = &found.network {
+        text.push_str(&format!("{}\n", parametric(network)));
+    }
+    if let Some(reason) = &found.reason {
+        text.push_str(&format!("cannot be imported: {reason}\n"));
+    }
+    text.push_str(&format!("SHA-256 {}, {}\n", found.sha256, format::bytes(found.bytes)));
+    text
 }
 
 /// The network in one line.

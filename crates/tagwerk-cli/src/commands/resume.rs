@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Goes on from the last checkpoint and ends in the same bits as a training that was never stopped. A finished run is told \
-again. A landscape is resumed by the same `tagwerk landscape` command.
+again. Runs of `tagwerk parametric train` are resumed in the same way. A landscape is resumed by the same `tagwerk landscape` command.
 
 With --epochs the run gets another number of epochs, more than it has done already, and keeps it in its config.toml. \
 The learning rate goes on by its schedule: every schedule counts epochs from the start of the training and none knows \
@@ -45,9 +45,16 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         .run
         .file_name()
         .map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
+    let epochs = typed.epochs.map(NonZeroU32::get);
+    if tagwerk_parametric::is_parametric(&typed.run) {
+        let result = {
+            let mut progress = TrainingProgress::new(&label, Manner::suited(session.quiet));
+            tagwerk_parametric::resume(&typed.run, epochs, &context, &mut progress)?
+        };
+        return super::parametric::train::tell(&result, session);
+    }
     let result = {
         let mut progress = TrainingProgress::new(&label, Manner::suited(session.quiet));
-        let epochs = typed.epochs.map(NonZeroU32::get);
         tagwerk_taggers::resume(&typed.run, epochs, &context, &mut progress)?
     };
     tell(&result, session)

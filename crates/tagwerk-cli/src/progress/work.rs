@@ -40,11 +40,13 @@ impl Work {
         }
     }
 
-    /// `done` of `total` is done.
+    /// `done` of `total` is done; a `total` of 0 is not known.
     pub fn at(&mut self, done: u64, total: u64) {
         let (since, first) = *self.begun.get_or_insert_with(|| (Instant::now(), done));
-        self.pace.at(done as f64 / total.max(1) as f64);
-        self.bar.set_length(total);
+        if total > 0 {
+            self.pace.at(done as f64 / total as f64);
+        }
+        self.bar.set_length(total.max(done).max(1));
         self.bar.set_position(done);
         let seconds = since.elapsed().as_secs_f64();
         let rate = if seconds > 0.0 {
@@ -53,13 +55,11 @@ impl Work {
             0
         };
         let amount = self.amount;
-        let news = format!(
-            "{} of {}, {}/s, {}",
-            amount(done),
-            amount(total),
-            amount(rate),
-            self.pace.left()
-        );
+        let whole = match total {
+            0 => String::new(),
+            total => format!(" of {}", amount(total)),
+        };
+        let news = format!("{}{whole}, {}/s, {}", amount(done), amount(rate), self.pace.left());
         let news = news.trim_end_matches(", ");
         match self.manner {
             Manner::Silent => {}

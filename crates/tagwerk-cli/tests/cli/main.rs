@@ -12,6 +12,7 @@ mod import;
 mod interrupted;
 mod jetclass;
 mod landscape;
+mod parametric;
 mod sandbox;
 mod train;
 mod usage;

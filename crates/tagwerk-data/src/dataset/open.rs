@@ -227,7 +227,7 @@ impl JetDataset {
                     sha256: hexadecimal(&Sha256::digest(catalogue::SAMPLE_PARQUET)),
                 }),
                 Some(path) => {
-                    let (bytes, sha256) = checksum(path)?;
+                    let (bytes, sha256) = file_digest(path)?;
                     let name = path
                         .file_name()
                         .map(|name| name.to_string_lossy().into_owned())
@@ -369,8 +369,11 @@ fn integers(array: &dyn Array) -> Option<Vec<i64>> {
     })
 }
 
-/// Length and SHA-256 of a file, read whole.
-pub(crate) fn checksum(path: &Path) -> Result<(u64, String), DataError> {
+/// Size and SHA-256 (hexadecimal) of a file. Reads it whole.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn file_digest(path: &Path) -> Result<(u64, String), DataError> {
     let mut handle = std::fs::File::open(path).map_err(DataError::io(path, "open"))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

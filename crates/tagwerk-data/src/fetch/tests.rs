@@ -45,8 +45,8 @@ fn entry() -> FileEntry {
         name: "jets.h5",
         part: DataPart::Train,
         rows: 1,
-        bytes: 300_000,
-        md5: md5.leak(),
+        bytes: Some(300_000),
+        md5: Some(md5.leak()),
     }
 }
 
@@ -218,5 +218,59 @@ fn a_data_set_arrives_whole_in_its_directory() {
         )
         .unwrap()
         .is_empty()
+    );
+}
+
+#[test]
+fn a_file_of_unknown_size_is_as_long_as_the_server_says() {
+    let file = FileEntry {
+        bytes: None,
+        md5: None,
+        ..entry()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jets.h5");
+    let get = |base: &str| {
+        let mut totals = Vec::new();
+        let result = fetch_file(&file, &format!("{base}/jets.h5"), &path, &options(base), &mut |event| {
+            if let FetchEvent::Progress { total, .. } = event {
+                totals.push(total);
+            }
+        });
+        result.map(|()| totals)
+    };
+    let (base, asked) = serve(vec![partial(100_000), partial(usize::MAX)]);
+    assert!(get(&base).unwrap().iter().all(|&total| total == 300_000));
+    assert_eq!(*asked.lock().unwrap(), [0, 100_000]);
+    assert_eq!(std::fs::read(&path).unwrap(), content());
+    // It has its name, so it is whole.
+    assert_eq!(get("http://127.0.0.1:1").unwrap(), Vec::<u64>::new());
+    // A part of an earlier attempt goes on, and the server's length is that of the rest.
+    std::fs::rename(&path, dir.path().join("jets.h5.part")).unwrap();
+    let part = std::fs::OpenOptions::new()
+        .write(true)
+        .open(dir.path().join("jets.h5.part"))
+        .unwrap();
+    part.set_len(250_000).unwrap();
+    let (base, asked) = serve(vec![partial(usize::MAX)]);
+    get(&base).unwrap();
+    assert_eq!(*asked.lock().unwrap(), [250_000]);
+    assert_eq!(std::fs::read(&path).unwrap(), content());
+}
+
+#[test]
+fn single_files_of_a_data_set_are_fetched_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = crate::catalogue::find("hepmass").unwrap();
+    let (base, asked) = serve(vec![partial(usize::MAX)]);
+    let wanted = ["all_test.csv.gz".to_owned()];
+    let paths = fetch_only(entry, &wanted, dir.path(), &options(&base), &mut |_| {}).unwrap();
+    assert_eq!(paths, [dir.path().join("all_test.csv.gz")]);
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    let unknown = fetch_only(entry, &["all.csv".to_owned()], dir.path(), &options(&base), &mut |_| {});
+    let message = unknown.unwrap_err().to_string();
+    assert!(
+        message.contains("all.csv") && message.contains("not1000_train.csv.gz"),
+        "{message}"
     );
 }

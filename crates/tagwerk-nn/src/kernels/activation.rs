@@ -3,6 +3,11 @@
 use super::partition;
 use super::simd;
 
+/// lambda and alpha of SELU, arXiv:1706.02515, eq. 14.
+pub const SELU_SCALE: f32 = 1.050_701;
+/// See [`SELU_SCALE`].
+pub const SELU_ALPHA: f32 = 1.673_263_2;
+
 /// A function of each value alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
@@ -12,6 +17,8 @@ pub enum Activation {
     Elu,
     /// `max(x, 0)`.
     Relu,
+    /// The exponential linear unit that keeps mean 0 and variance 1: Klambauer et al., arXiv:1706.02515.
+    Selu,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
     /// Hyperbolic tangent.
@@ -34,6 +41,7 @@ impl Activation {
                 }
             }
             Self::Relu => simd::relu(x),
+            Self::Selu => SELU_SCALE * if x > 0.0 { x } else { SELU_ALPHA * (simd::exp(x) - 1.0) },
             Self::Sigmoid => 1.0 / (1.0 + simd::exp(-x)),
             Self::Tanh => 1.0 - 2.0 / (1.0 + simd::exp(2.0 * x)),
             Self::SignedLog => (1.0 + x.abs()).ln().copysign(x),
@@ -59,6 +67,7 @@ impl Activation {
                     0.0
                 }
             }
+            Self::Selu => SELU_SCALE * if x > 0.0 { 1.0 } else { SELU_ALPHA * simd::exp(x) },
             Self::Sigmoid => {
                 let y = self.value(x);
                 y * (1.0 - y)
@@ -131,10 +140,11 @@ pub fn backward(f: Activation, x: &[f32], d_y: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 6] = [
+    const ALL: [Activation; 7] = [
         Activation::Gelu,
         Activation::Elu,
         Activation::Relu,
+        Activation::Selu,
         Activation::Sigmoid,
         Activation::Tanh,
         Activation::SignedLog,

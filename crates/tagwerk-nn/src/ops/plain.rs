@@ -16,7 +16,7 @@ mod tree;
 pub use lorentz::{lorentz, pair_products};
 pub use lorentz_edge::lorentz_edge;
 pub use picture::{convolution, max_pool, site_norm_scoring, site_norm_training};
-pub use rows::{activate, layer_norm, prelu, sparse_product};
+pub use rows::{activate, condition, layer_norm, prelu, sparse_product, weighted_squares};
 pub use transformer::{cross_attention, pair_embedding, row_chain, self_attention};
 pub use tree::tree_embedding;
 

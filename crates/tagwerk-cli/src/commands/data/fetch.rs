@@ -15,6 +15,7 @@ already are checked, not fetched again.
 
 Examples:
   tagwerk data fetch top-tagging
+  tagwerk data fetch hepmass --file all_train.csv.gz --file all_test.csv.gz
   tagwerk data fetch top-tagging --path /big/disk/top --mirror https://example.org/top";
 
 /// What can be typed.
@@ -27,6 +28,9 @@ pub struct Typed {
     /// Folder for the files [default: data/NAME]
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
+    /// Only this file of the data set; can be given several times [default: all files]
+    #[arg(long, value_name = "FILE")]
+    file: Vec<String>,
     /// Address to fetch from, to which /FILE is added [default: that of the catalogue]
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
@@ -53,7 +57,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     let fetched = {
         let mut work = Work::new(entry.name, bytes, Manner::suited(session.quiet));
-        tagwerk_data::fetch(entry, &folder, &options, &mut |event| match event {
+        tagwerk_data::fetch_only(entry, &typed.file, &folder, &options, &mut |event| match event {
             FetchEvent::Progress { received, total, .. } => work.at(received, total),
             FetchEvent::Present { file } => work.say(&format!("{file} is there already")),
             FetchEvent::Retry { file, reason, wait } => {

@@ -31,7 +31,7 @@ fn describe(entry: &CatalogueEntry) -> String {
     lines.push(String::new());
     let arrays = match &entry.holds {
         Holds::Arrays(arrays) => Some(arrays),
-        Holds::Jets => None,
+        Holds::Jets | Holds::Events => None,
     };
     lines.push(
         if arrays.is_some() {
@@ -60,11 +60,12 @@ fn describe(entry: &CatalogueEntry) -> String {
     });
     for file in entry.files {
         lines.push(format!(
-            "file: {}, {}, {} jets, md5 {}",
+            "file: {}, {}{} {}{}",
             file.name,
-            bytes(file.bytes),
+            file.bytes.map_or_else(String::new, |size| format!("{}, ", bytes(size))),
             grouped(file.rows),
-            file.md5
+            if entry.holds == Holds::Jets { "jets" } else { "events" },
+            file.md5.map_or_else(String::new, |md5| format!(", md5 {md5}"))
         ));
     }
     lines.extend(entry.base_url.map(|url| format!("from: {url}")));

@@ -24,12 +24,12 @@ pub fn run(_: &Typed, session: &Session) -> Result<(), Failure> {
 }
 
 fn row(entry: &CatalogueEntry) -> Vec<String> {
-    let size: u64 = entry.files.iter().map(|file| file.bytes).sum();
+    let size: Option<u64> = entry.files.iter().map(|file| file.bytes).sum();
     let download = match &entry.holds {
         Holds::Arrays(arrays) if arrays.stand_in => "stand-in".to_owned(),
         Holds::Arrays(_) => "by hand".to_owned(),
-        Holds::Jets if size == 0 => "built in".to_owned(),
-        Holds::Jets => bytes(size),
+        Holds::Jets | Holds::Events if entry.files.is_empty() => "built in".to_owned(),
+        Holds::Jets | Holds::Events => size.map_or_else(|| "size unknown".to_owned(), bytes),
     };
     // A layout of which no file was released has no rows.
     let [train, validation, test] = entry

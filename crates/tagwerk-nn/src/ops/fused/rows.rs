@@ -1,11 +1,13 @@
-//! Operations on rows: sparse products, layer normalization, activations, learned slopes.
+//! Operations on rows: sparse products, layer normalization, activations, learned slopes, conditioning.
 
 use super::host::{At, Operation, Saved, binary, unary};
 use crate::kernels::activation::{self, Activation};
+use crate::kernels::condition::{self, ConditionSpec, Mask};
 use crate::kernels::layer_norm;
 use crate::kernels::prelu;
 use crate::kernels::sparse::{self, SparseMatrix};
 use crate::kernels::workspace::Workspace;
+use crate::ops::DropoutMask;
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -122,4 +124,84 @@ impl Operation<1> for Activate {
 pub(in crate::ops) fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
     let [_, channels] = x.dims();
     unary(x, Arc::new(Activate { f, channels }))
+}
+
+/// A conditioning with dropout.
+#[derive(Debug)]
+struct Condition {
+    spec: ConditionSpec,
+    inputs: Arc<Vec<f32>>,
+    mask: Option<Arc<DropoutMask>>,
+    workspace: Workspace,
+}
+
+impl Condition {
+    fn mask(&self) -> Option<Mask<'_>> {
+        self.mask.as_ref().map(|mask| mask.view())
+    }
+}
+
+impl Operation<2> for Condition {
+    fn forward(&self, [x, parameters]: [&[f32]; 2]) -> (Vec<f32>, [usize; 2], Saved) {
+        let y = condition::forward(&self.spec, parameters, &self.inputs, self.mask(), x);
+        let rows = y.len() / self.spec.channels.max(1);
+        (y, [rows, self.spec.channels], Arc::new(()))
+    }
+
+    fn backward(&self, at: At<2>) -> [Option<Vec<f32>>; 2] {
+        let [x, parameters] = at.inputs;
+        let (spec, m) = (&self.spec, &self.inputs);
+        let (gradient, d_x) = condition::backward(spec, parameters, m, self.mask(), x, at.d_output, &self.workspace);
+        [Some(d_x), Some(gradient)]
+    }
+}
+
+/// See [`crate::ops::condition`].
+pub(in crate::ops) fn condition(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: ConditionSpec,
+    inputs: &Arc<Vec<f32>>,
+    mask: Option<Arc<DropoutMask>>,
+    workspace: &Workspace,
+) -> Tensor<2> {
+    let (inputs, workspace) = (inputs.clone(), workspace.clone());
+    binary(
+        x,
+        parameters,
+        Arc::new(Condition {
+            spec,
+            inputs,
+            mask,
+            workspace,
+        }),
+    )
+}
+
+/// A weighted sum of squares.
+#[derive(Debug)]
+struct Squares {
+    weights: Arc<Vec<f32>>,
+}
+
+impl Operation<1> for Squares {
+    fn forward(&self, [x]: [&[f32]; 1]) -> (Vec<f32>, [usize; 2], Saved) {
+        let products = x.iter().zip(self.weights.iter());
+        // Tens of thousands of small terms.
+        let sum: f64 = products.map(|(&x, &w)| f64::from(w * x * x)).sum();
+        (vec![sum as f32], [1, 1], Arc::new(()))
+    }
+
+    fn backward(&self, at: At<1>) -> [Option<Vec<f32>>; 1] {
+        let factor = 2.0 * at.d_output[0];
+        let products = at.inputs[0].iter().zip(self.weights.iter());
+        [Some(products.map(|(x, w)| factor * w * x).collect())]
+    }
+}
+
+/// See [`crate::ops::weighted_squares`].
+pub(in crate::ops) fn weighted_squares(x: Tensor<1>, weights: &Arc<Vec<f32>>) -> Tensor<1> {
+    let [n] = x.dims();
+    let weights = weights.clone();
+    unary(x.reshape([1, n]), Arc::new(Squares { weights })).reshape([1])
 }

@@ -1,11 +1,14 @@
 //! Rows: sparse products, layer normalization, activations, learned slopes.
 
 use super::{row, scatter_sum};
-use crate::kernels::activation::Activation;
+use crate::kernels::activation::{Activation, SELU_ALPHA, SELU_SCALE};
+use crate::kernels::condition::ConditionSpec;
 use crate::kernels::norm::EPSILON;
 use crate::kernels::sparse::SparseMatrix;
+use crate::ops::DropoutMask;
 use burn::tensor::activation::{gelu, relu, sigmoid};
 use burn::tensor::{Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// See [`crate::ops::sparse_product`].
 pub fn sparse_product(matrix: &SparseMatrix, x: Tensor<2>) -> Tensor<2> {
@@ -41,6 +44,10 @@ pub fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
         // Where x is positive the exponential is of 0, so that it cannot overflow into the gradient.
         Activation::Elu => relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0),
         Activation::Relu => relu(x),
+        Activation::Selu => {
+            let below = (x.clone().clamp_max(0.0).exp() - 1.0) * f64::from(SELU_ALPHA);
+            (relu(x) + below) * f64::from(SELU_SCALE)
+        }
         Activation::Sigmoid => sigmoid(x),
         Activation::Tanh => x.tanh(),
         Activation::SignedLog => x.clone().abs().log1p() * x.sign().detach(),
@@ -57,4 +64,40 @@ pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &[u32]) -> Tensor<2> {
     let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(index, [rows]), &x.device());
     let slopes = slopes.reshape([n / c, c]).select(0, index);
     relu(x.clone()) - slopes * relu(x.neg())
+}
+
+/// See [`crate::ops::condition`].
+pub fn condition(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: ConditionSpec,
+    inputs: &[f32],
+    mask: Option<&DropoutMask>,
+) -> Tensor<2> {
+    let device = x.device();
+    let [rows, c] = x.dims();
+    let m = Tensor::<2>::from_data(TensorData::new(inputs.to_vec(), [rows, spec.inputs]), &device);
+    let map = |weight: Range<usize>, constant: Range<usize>| {
+        let weight = parameters.clone().slice([weight]).reshape([spec.inputs, c]);
+        m.clone().matmul(weight) + row(&parameters, constant)
+    };
+    let mut y = x;
+    if spec.scale {
+        y = y * map(spec.scale_weight(), spec.scale_constant());
+    }
+    if spec.shift {
+        y = y + map(spec.shift_weight(), spec.shift_constant());
+    }
+    if let Some(mask) = mask {
+        let view = mask.view();
+        let factors: Vec<f32> = view.kept.iter().map(|&kept| f32::from(kept) * view.factor).collect();
+        y = y * Tensor::<2>::from_data(TensorData::new(factors, [rows, c]), &device);
+    }
+    y
+}
+
+/// See [`crate::ops::weighted_squares`].
+pub fn weighted_squares(x: Tensor<1>, weights: &[f32]) -> Tensor<1> {
+    let weights = Tensor::<1>::from_data(TensorData::new(weights.to_vec(), [weights.len()]), &x.device());
+    (x.clone() * x * weights).sum()
 }

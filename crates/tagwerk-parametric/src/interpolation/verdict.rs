@@ -1,0 +1,278 @@
+//! From the scores of a study to words.
+
+use super::Kind;
+use crate::error::ParametricError;
+use crate::evaluation::PointScores;
+use serde::{Deserialize, Serialize};
+use tagwerk_stats::{delong, delong_pair};
+
+/// A loss of AUC below which a network counts as good as another: what three seeds differ by on samples of this kind.
+const NEGLIGIBLE: f64 = 0.002;
+
+/// A loss up to which a network is said to interpolate with a loss.
+const SMALL: f64 = 0.02;
+
+/// A figure over the seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Mean.
+    pub value: f64,
+    /// Its error: test events and seeds together.
+    pub error: Option<f64>,
+    /// Standard deviation over the seeds; absent for one.
+    pub spread: Option<f64>,
+}
+
+/// What is found of a mass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// As good as the network that saw the mass: the loss is below two errors or below 0.002.
+    Interpolates,
+    /// A loss of at most 0.02.
+    SmallLoss,
+    /// A larger one.
+    Fails,
+}
+
+/// AUCs at one mass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MassStudy {
+    /// The mass.
+    pub mass: f64,
+    /// Whether it is the lowest or the highest: without it the network extrapolates.
+    pub end: bool,
+    /// The network of all masses.
+    pub all: Compared,
+    /// The network of the two masses at the ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Compared>,
+    /// The network of all other masses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Compared>,
+    /// The network of this mass alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub individual: Option<Compared>,
+    /// The network of the nearest other mass alone: what a set of networks has where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_individual: Option<Compared>,
+    /// Which mass that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_mass: Option<f64>,
+    /// AUC lost by the network that did not see the mass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_left_out: Option<Compared>,
+    /// AUC lost by the network of the ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_ends: Option<Compared>,
+    /// What follows for the network that did not see the mass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The same for the network of the ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict_ends: Option<Verdict>,
+}
+
+/// Scores of all trainings: kind, seed, points.
+pub(super) type Tables = [(Kind, u64, Vec<PointScores>)];
+
+/// Everything about one mass.
+pub(super) fn assess(mass: f32, masses: &[f32], seeds: usize, tables: &Tables) -> Result<MassStudy, ParametricError> {
+    let of = |kind: Kind| -> Vec<&PointScores> {
+        let trainings = tables.iter().filter(|(other, ..)| *other == kind);
+        trainings
+            .filter_map(|(.., points)| points.iter().find(|p| p.name == mass))
+            .collect()
+    };
+    let all = of(Kind::All);
+    if all.len() != seeds {
+        return Err(ParametricError::Events {
+            what: format!("mass {mass}"),
+            reason: "the test events have no signal of it".to_owned(),
+        });
+    }
+    let ends = of(Kind::Ends);
+    let left_out = of(Kind::Without(mass));
+    let nearest = masses
+        .iter()
+        .copied()
+        .filter(|&other| other != mass)
+        .min_by(|a, b| (a - mass).abs().total_cmp(&(b - mass).abs()));
+    let nearest_scores = nearest.map_or_else(Vec::new, |other| of(Kind::Alone(other)));
+    let loss_left_out = loss(&all, &left_out)?;
+    let end = Some(&mass) == masses.first() || Some(&mass) == masses.last();
+    // The network of the ends saw the ends.
+    let loss_ends = if end { None } else { loss(&all, &ends)? };
+    Ok(MassStudy {
+        mass: f64::from(mass),
+        end,
+        all: auc(&all)?.ok_or_else(|| ParametricError::NoSignal { rows: 0 })?,
+        ends: auc(&ends)?,
+        left_out: auc(&left_out)?,
+        individual: auc(&of(Kind::Alone(mass)))?,
+        nearest_mass: (!nearest_scores.is_empty()).then_some(nearest.map(f64::from)).flatten(),
+        nearest_individual: auc(&nearest_scores)?,
+        verdict: loss_left_out.map(judged),
+        verdict_ends: loss_ends.map(judged),
+        loss_left_out,
+        loss_ends,
+    })
+}
+
+/// The mean AUC of trainings on the same test events.
+fn auc(trainings: &[&PointScores]) -> Result<Option<Compared>, ParametricError> {
+    let (mut values, mut errors) = (Vec::new(), Vec::new());
+    for scores in trainings {
+        let estimate = delong(&scores.log_odds, &scores.truth()?)?;
+        values.push(estimate.auc);
+        errors.extend(estimate.error);
+    }
+    Ok(compared(&values, &errors))
+}
+
+/// How much lower the second trainings are, seed by seed.
+fn loss(seen: &[&PointScores], unseen: &[&PointScores]) -> Result<Option<Compared>, ParametricError> {
+    let (mut values, mut errors) = (Vec::new(), Vec::new());
+    for (a, b) in seen.iter().zip(unseen) {
+        if a.labels != b.labels {
+            return Err(ParametricError::Length {
+                what: "scores of two trainings on the same test events",
+                expected: a.labels.len(),
+                found: b.labels.len(),
+            });
+        }
+        let pair = delong_pair(&a.log_odds, &b.log_odds, &a.truth()?)?;
+        values.push(pair.difference);
+        errors.extend(pair.error);
+    }
+    Ok(compared(&values, &errors))
+}
+
+/// The mean with the error of the test events, which all trainings share, and of the seeds.
+fn compared(values: &[f64], errors: &[f64]) -> Option<Compared> {
+    if values.is_empty() {
+        return None;
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let spread =
+        (values.len() > 1).then(|| (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt());
+    let test = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
+    Some(Compared {
+        value: mean,
+        error: test.map(|test| test.hypot(spread.unwrap_or(0.0) / n.sqrt())),
+        spread,
+    })
+}
+
+fn judged(loss: Compared) -> Verdict {
+    let two_errors = loss.error.map_or(0.0, |error| 2.0 * error);
+    if loss.value <= two_errors.max(NEGLIGIBLE) {
+        Verdict::Interpolates
+    } else if loss.value <= SMALL {
+        Verdict::SmallLoss
+    } else {
+        Verdict::Fails
+    }
+}
+
+/// The verdict of a study in a few sentences.
+pub(super) fn in_words(studies: &[MassStudy]) -> String {
+    let list = |verdict: Verdict, of: &dyn Fn(&MassStudy) -> Option<(Verdict, Compared)>| {
+        let found = studies
+            .iter()
+            .filter_map(|s| Some((s.mass, of(s)?)))
+            .filter(|(_, (v, _))| *v == verdict);
+        let texts = found.map(|(mass, (_, loss))| {
+            let error = loss.error.map_or_else(String::new, |e| format!(" ± {e:.4}"));
+            format!("{mass} (loses {:.4}{error})", loss.value)
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    let mut sentences = Vec::new();
+    let mut tell = |who: &str, doing: &str, of: &dyn Fn(&MassStudy) -> Option<(Verdict, Compared)>| {
+        for (verdict, words) in [
+            (Verdict::Interpolates, "as good as the network that saw the mass at"),
+            (Verdict::SmallLoss, "with a small loss at"),
+            (Verdict::Fails, "not at"),
+        ] {
+            let masses = list(verdict, of);
+            if !masses.is_empty() {
+                sentences.push(format!("{who} {doing} {words} {masses}."));
+            }
+        }
+    };
+    let left = |end: bool| move |s: &MassStudy| s.verdict.zip(s.loss_left_out).filter(|_| s.end == end);
+    tell("A network of all other masses", "interpolates", &left(false));
+    tell("A network of all other masses", "extrapolates", &left(true));
+    tell("A network of the two ends", "interpolates", &|s: &MassStudy| {
+        s.verdict_ends.zip(s.loss_ends)
+    });
+    sentences.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(value: f64, error: f64) -> Compared {
+        Compared {
+            value,
+            error: Some(error),
+            spread: None,
+        }
+    }
+
+    #[test]
+    fn a_loss_within_its_error_or_below_the_negligible_is_none() {
+        assert_eq!(judged(of(0.015, 0.008)), Verdict::Interpolates);
+        assert_eq!(judged(of(0.0015, 0.0001)), Verdict::Interpolates);
+        assert_eq!(judged(of(-0.1, 0.01)), Verdict::Interpolates);
+        assert_eq!(judged(of(0.015, 0.004)), Verdict::SmallLoss);
+        assert_eq!(judged(of(0.2, 0.01)), Verdict::Fails);
+        assert_eq!(
+            judged(of(0.2, 0.3)),
+            Verdict::Interpolates,
+            "two errors say that nothing is known"
+        );
+    }
+
+    #[test]
+    fn seeds_and_test_events_both_make_the_error() {
+        let found = compared(&[0.8, 0.9], &[0.03, 0.05]).unwrap();
+        let spread = 0.005f64.sqrt();
+        assert!((found.spread.unwrap() - spread).abs() < 1e-12 && (found.value - 0.85).abs() < 1e-12);
+        assert!((found.error.unwrap() - 0.04f64.hypot(0.05)).abs() < 1e-12);
+        assert_eq!(compared(&[], &[]), None);
+        assert_eq!(compared(&[0.8], &[0.03]).unwrap().spread, None);
+    }
+
+    #[test]
+    fn words_name_masses_losses_and_extrapolation() {
+        let study = |mass, end, loss: Compared| MassStudy {
+            mass,
+            end,
+            all: of(0.9, 0.01),
+            ends: None,
+            left_out: Some(of(0.9 - loss.value, 0.01)),
+            individual: None,
+            nearest_individual: None,
+            nearest_mass: None,
+            loss_left_out: Some(loss),
+            loss_ends: None,
+            verdict: Some(judged(loss)),
+            verdict_ends: None,
+        };
+        let words = in_words(&[
+            study(500.0, true, of(0.3, 0.01)),
+            study(750.0, false, of(0.0001, 0.001)),
+        ]);
+        assert!(
+            words.contains("interpolates as good as the network that saw the mass at 750 (loses 0.0001 ± 0.0010).")
+        );
+        assert!(
+            words.contains("extrapolates not at 500 (loses 0.3000 ± 0.0100)."),
+            "{words}"
+        );
+    }
+}
