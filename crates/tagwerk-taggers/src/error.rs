@@ -56,7 +56,7 @@ pub enum TaggerError {
         /// The tagger.
         tagger: &'static str,
         /// The column that is missing.
-        source: tagwerk_data::DataError,
+        source: Box<tagwerk_data::DataError>,
     },
     /// A tagger of jets on events that are arrays.
     #[error("{tagger} needs jets, and {data} holds arrays {shapes}; taggers of any shape: {general}")]

@@ -138,7 +138,7 @@ fn with_columns(dataset: &JetDataset, tagger: &dyn Tagger) -> Result<JetDataset,
         .map_err(|source| match source {
             DataError::MissingColumn { .. } => TaggerError::Columns {
                 tagger: tagger.name(),
-                source,
+                source: Box::new(source),
             },
             other => other.into(),
         })
