@@ -489,6 +489,13 @@ fn coverage_failures<M: ScoreModel>(members: &Members, manifest: &Manifest, mode
     if !table.names().iter().eq(manifest.inputs.iter().map(|input| &input.name)) {
         return vec!["validation/jets.csv has other columns than the manifest's inputs".to_owned()];
     }
+    if !claims.packed_coverage.keys().eq(claims.coverage.keys()) {
+        return vec![format!(
+            "the manifest claims coverage of the packed jets at {:?}, of the evaluation at {:?}: these must be the same levels",
+            claims.packed_coverage.keys().collect::<Vec<_>>(),
+            claims.coverage.keys().collect::<Vec<_>>()
+        )];
+    }
     let recomputed = || -> Result<Vec<String>, SurrogateError> {
         let pit = mixture_pit(model, &table)?;
         let allowed = 2.0 / table.rows() as f64 + manifest.golden.probability_tolerance;
