@@ -68,7 +68,7 @@ const E: [f64; 7] = [
     -1.0 / 40.0,
 ];
 
-/// The first step, as a share of the way. (Released: the whole way, which learned flows reject two or three times.)
+/// The first step, as a share of the way. (Released: the whole way.)
 const FIRST_STEP: f64 = 0.125;
 
 /// The rows that are still on their way. One entry a row, or `D`.
