@@ -24,7 +24,7 @@
 //! control is the row's own, noise is addressed by (seed, jet): the same bits in any batch, on any number of threads.
 //!
 //! **One score is a monotone function of the noise.** So a thousand samples are a thousand values of one increasing
-//! function, which a few dozen solves determine to a chosen accuracy ([`Interpolation`]); and no sample is needed where
+//! function, which fewer solves determine to a chosen accuracy ([`Interpolation`]); and no sample is needed where
 //! a distribution or an efficiency is asked for.
 //!
 //! # What it costs
