@@ -13,7 +13,8 @@ mod table;
 
 use crate::array_set::ArraySet;
 use crate::arrays::{Arrays, NamedArray};
-use crate::dataset::{FileFingerprint, Fingerprint, JetOptions, file_digest};
+use crate::dataset::{FileFingerprint, Fingerprint, JetOptions};
+use crate::digest::file_digest;
 use crate::error::DataError;
 use crate::readers::NumpyArrays;
 use crate::split::{Part, RowSet, Split, split_rows, subset};

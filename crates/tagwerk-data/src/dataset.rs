@@ -7,8 +7,7 @@ mod options;
 mod reading;
 
 pub use either::Dataset;
-pub(crate) use open::hexadecimal;
-pub use open::{FileFingerprint, Fingerprint, file_digest};
+pub use open::{FileFingerprint, Fingerprint};
 pub use options::JetOptions;
 pub(crate) use reading::{Block, Gauge};
 

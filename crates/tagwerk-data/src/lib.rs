@@ -45,6 +45,7 @@ mod catalogue;
 mod columns;
 mod convert;
 mod dataset;
+mod digest;
 mod error;
 mod events;
 mod fetch;
@@ -72,7 +73,8 @@ pub use catalogue::{
 };
 pub use columns::{EmptyJets, JetColumns, Labels, PARTICLE_COLUMNS, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
-pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions, file_digest};
+pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions};
+pub use digest::{file_digest, hexadecimal, sha256};
 pub use error::DataError;
 pub use events::{
     ConvertEventsOptions, ConvertedEvents, EventColumns, Events, PointCount, Recipe, convert_events, features_of,

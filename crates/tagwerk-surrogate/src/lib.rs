@@ -24,7 +24,7 @@
 //! control is the row's own, noise is addressed by (seed, jet): the same bits in any batch, on any number of threads.
 //!
 //! **One score is a monotone function of the noise.** So a thousand samples are a thousand values of one increasing
-//! function, which a few dozen solves determine to a chosen accuracy ([`Interpolation`]); and no sample is needed where
+//! function, which fewer solves determine to a chosen accuracy ([`Interpolation`]); and no sample is needed where
 //! a distribution or an efficiency is asked for.
 //!
 //! # What it costs
@@ -38,7 +38,6 @@ mod ddpm;
 mod error;
 pub mod exact;
 pub mod flow;
-mod normal;
 mod ode;
 pub mod posterior;
 mod surrogate;
@@ -53,12 +52,11 @@ pub use ddpm::{Ddpm, DdpmConfig, DdpmWeights, NoisyBatch};
 pub use error::SurrogateError;
 pub use exact::{Encoded, Interpolation};
 pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, Pairs, Path, matching_loss, matching_losses};
-pub use normal::{normal_cdf, normal_quantile, normal_tail};
 pub use ode::{Adaptive, Fixed, Scheme, Solution, Solver, Times, Velocity, solve};
 pub use surrogate::{Samples, Surrogate};
 pub use table::{Columns, Table, TableConfig};
 pub use train::{Adam, SurrogateTrainer, TrainingSummary};
-pub use transform::{Clamped, ScoreKind, Transform};
+pub use transform::{Clamped, ScoreKind, Transform, score_of_logit};
 pub use velocity::{Conditioned, Entry, Folded, NetScratch, Real, VelocityConfig, VelocityNet};
 
 // Calibration, evaluation, sharing.
@@ -87,7 +85,7 @@ pub use golden::FEWEST_GOLDEN;
 pub use pack::{PackOptions, Package, pack};
 pub use recalibrated::{KNOTS, Recalibrated, Recalibration, mixture_pit};
 pub use rerun::Rerun;
-pub use score_model::{BLOCK, ScoreModel, cdf, efficiency, log_density, sample, score_of_logit};
+pub use score_model::{BLOCK, ScoreModel, cdf, efficiency, log_density, sample};
 pub use score_table::ScoreTable;
 pub use tagwerk_stats::SurrogateEvaluation;
 pub use verify::{Check, Verification, open_packed, verify};

@@ -124,10 +124,9 @@ fn a_narrow_surrogate_is_found_out_by_coverage_pit_ranks_and_scores_and_mended_b
     assert!(narrow.nll.nll.value > right.nll.nll.value + 0.02);
     assert!(narrow.crps_logit.value > right.crps_logit.value);
     let conformal = narrow.conformal.unwrap();
-    assert!(
-        conformal.ks_after < 0.05 && conformal.ks_after < conformal.ks_before / 1.5,
-        "{conformal:?}"
-    );
+    // Of two halves of 2000 jets the distance is above 1.95 sqrt(2 / 2000) once in a thousand.
+    let (before, after) = (conformal.ks_before, conformal.ks_after);
+    assert!(after < 0.062 && after < before / 1.5, "{before} {after}");
     for (level, share) in &conformal.after {
         // 2000 jets set the maps and 2000 judge them: sqrt 2 of Wilson's error; 4 sigma.
         assert!(share.allows(level.parse().unwrap(), 5.6), "{level}: {share:?}");

@@ -68,6 +68,9 @@ const E: [f64; 7] = [
     -1.0 / 40.0,
 ];
 
+/// The first step, as a share of the way. (Released: the whole way.)
+const FIRST_STEP: f64 = 0.125;
+
 /// The rows that are still on their way. One entry a row, or `D`.
 struct Active {
     row: Vec<usize>,
@@ -132,7 +135,7 @@ impl Adaptive {
             x: x.to_vec(),
             log_jacobian: vec![0.0; rows],
             time: vec![span.0; rows],
-            step: vec![span.1 - span.0; rows],
+            step: vec![FIRST_STEP * (span.1 - span.0); rows],
             steps: vec![0; rows],
             k: std::array::from_fn(|_| vec![0.0; rows * d]),
             g: zeros(),
