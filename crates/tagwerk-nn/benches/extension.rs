@@ -31,15 +31,17 @@ fn main() {
                     .collect();
                 let workspace = Workspace::default();
                 let direct = median_ms(|| {
-                    let (y, saved) = chain::forward(&spec, &p, &x, None, true, &workspace);
+                    let (y, saved) = chain::forward(&spec, &p, &x, None, &[], true, &workspace);
                     let d = vec![1.0; y.len()];
-                    chain::backward(&spec, &p, &x, None, &saved.unwrap(), &d, false, &workspace);
+                    chain::backward(&spec, &p, &x, None, &[], &saved.unwrap(), &d, false, &workspace);
                 });
                 let device = Device::flex().autodiff();
                 let leaf = Tensor::<1>::from_data(TensorData::new(p.clone(), [p.len()]), &device).require_grad();
                 let through = median_ms(|| {
                     let x = Tensor::from_data(TensorData::new(x.clone(), [rows, spec.input()]), &device);
-                    let gradients = ops::chain(x, leaf.clone(), &spec, &workspace).sum().backward();
+                    let gradients = ops::chain(x, leaf.clone(), &spec, Vec::new(), &workspace)
+                        .sum()
+                        .backward();
                     leaf.grad(&gradients).unwrap();
                 });
                 println!(

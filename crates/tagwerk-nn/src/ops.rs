@@ -10,7 +10,6 @@ pub mod plain;
 
 use crate::device::is_fused;
 use crate::kernels::chain::ChainSpec;
-use crate::kernels::condition::Mask;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
 use crate::kernels::knn::{self, Neighbors};
 use crate::kernels::norm::Statistics;
@@ -39,21 +38,28 @@ pub use fused::host::{At, Binary, Operation, Saved, Ternary, Unary};
 pub use fused::norm::NormCall;
 pub use fused::segment::SegmentCall;
 
-/// A chain of dense layers over rows.
+/// A chain of dense layers over rows, with no `drops` or a dropout behind each layer that ends in a ReLU.
 ///
 /// # Shapes
-/// - `x`: `[R, C_0]`, `parameters`: packed `[P]`
+/// - `x`: `[R, C_0]`, `parameters`: packed `[P]`, `drops`: none or one a layer
 /// - returns `[R, C_L]`
-pub fn chain(x: Tensor<2>, parameters: Tensor<1>, spec: &Arc<ChainSpec>, workspace: &Workspace) -> Tensor<2> {
+pub fn chain(
+    x: Tensor<2>,
+    parameters: Tensor<1>,
+    spec: &Arc<ChainSpec>,
+    drops: Vec<Drop>,
+    workspace: &Workspace,
+) -> Tensor<2> {
     if is_fused(&x.device()) {
         let call = ChainCall {
             spec: spec.clone(),
             pooling: None,
+            drops,
             workspace: workspace.clone(),
         };
         fused::chain::chain(x, parameters, call)
     } else {
-        plain::chain(x, parameters, spec)
+        plain::chain(x, parameters, spec, &drops)
     }
 }
 
@@ -74,6 +80,7 @@ pub fn chain_sum(
         let call = ChainCall {
             spec: spec.clone(),
             pooling: Some((segments.clone(), weights)),
+            drops: Vec::new(),
             workspace: workspace.clone(),
         };
         fused::chain::chain(x, parameters, call)
@@ -354,46 +361,24 @@ pub fn prelu(x: Tensor<2>, slopes: Tensor<1>, places: &Arc<Vec<u32>>, workspace:
     }
 }
 
-/// Which values dropout keeps, and by how much they grow.
-#[derive(Debug, Clone)]
-pub struct DropoutMask {
-    kept: Vec<u8>,
-    factor: f32,
-}
-
-impl DropoutMask {
-    /// `kept`: 1 where a value stays and 0 where it is dropped, `[R, C]`; `factor` multiplies what stays.
-    pub fn new(kept: Vec<u8>, factor: f32) -> Self {
-        Self { kept, factor }
-    }
-
-    /// As the kernels read it.
-    pub(crate) fn view(&self) -> Mask<'_> {
-        Mask {
-            kept: &self.kept,
-            factor: self.factor,
-        }
-    }
-}
-
 /// Rows scaled and shifted by linear functions of the numbers that come with them, and dropout:
-/// `y = (x (m W_s + c_s) + (m W_b + c_b)) mask`; see [`crate::kernels::condition`].
+/// `y = dropout(x (m W_s + c_s) + (m W_b + c_b))`; see [`crate::kernels::condition`].
 ///
 /// # Shapes
-/// - `x`: `[R, C]`, `parameters`: packed `[P']`, `inputs`: m, `[R, P]`, not differentiated, `mask`: `[R, C]`
+/// - `x`: `[R, C]`, `parameters`: packed `[P']`, `inputs`: m, `[R, P]`, not differentiated
 /// - returns `[R, C]`
 pub fn condition(
     x: Tensor<2>,
     parameters: Tensor<1>,
     spec: ConditionSpec,
     inputs: &Arc<Vec<f32>>,
-    mask: Option<Arc<DropoutMask>>,
+    drop: Option<Drop>,
     workspace: &Workspace,
 ) -> Tensor<2> {
     if is_fused(&x.device()) {
-        fused::rows::condition(x, parameters, spec, inputs, mask, workspace)
+        fused::rows::condition(x, parameters, spec, inputs, drop, workspace)
     } else {
-        plain::condition(x, parameters, spec, inputs, mask.as_deref())
+        plain::condition(x, parameters, spec, inputs, drop)
     }
 }
 

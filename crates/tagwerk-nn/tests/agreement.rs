@@ -16,7 +16,7 @@ use tagwerk_nn::kernels::chain::ChainSpec;
 use tagwerk_nn::kernels::edge::EdgeSpec;
 use tagwerk_nn::kernels::workspace::Workspace;
 use tagwerk_nn::ops::{
-    self, Activation, AdamStep, ConditionSpec, ConvSpec, DropoutMask, Reduction, Sites, SparseMatrix, Window, plain,
+    self, Activation, AdamStep, ConditionSpec, ConvSpec, Drop, Reduction, Sites, SparseMatrix, Window, plain,
 };
 use tagwerk_nn::{Segments, Tensor, TensorData};
 
@@ -29,10 +29,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_chain_agrees_with_plain_ops(rows in 1..700usize, c_in in 1..14usize, last in any::<bool>(), salt in 0..1000u64) {
+    fn a_chain_agrees_with_plain_ops(
+        rows in 1..700usize, c_in in 1..14usize, last in any::<bool>(), dropped in any::<bool>(), salt in 0..1000u64,
+    ) {
         let spec = Arc::new(ChainSpec::new(vec![c_in, 20, 9, 5], last));
         let (x, p) = (matrix(rows, c_in, salt), vector(spec.parameter_count(), salt + 1));
-        agree(&x, &p, |x, p| ops::chain(x, p, &spec, &Workspace::default()), |x, p| plain::chain(x, p, &spec), 2e-5);
+        let drops: Vec<Drop> = (0..if dropped { 3 } else { 0 }).map(|l| Drop::new(0.25, [salt as u32, l])).collect();
+        agree(
+            &x,
+            &p,
+            |x, p| ops::chain(x, p, &spec, drops.clone(), &Workspace::default()),
+            |x, p| plain::chain(x, p, &spec, &drops),
+            2e-5,
+        );
     }
 
     #[test]
@@ -43,14 +52,13 @@ proptest! {
         let spec = ConditionSpec { inputs, channels: c, scale: scale || !shift, shift };
         let (x, p) = (matrix(rows, c, salt), vector(spec.parameter_count(), salt + 1));
         let m = Arc::new(values(rows * inputs, salt + 2));
-        let kept = values(rows * c, salt + 3).iter().map(|v| u8::from(*v > -0.5)).collect();
-        let mask = dropped.then(|| Arc::new(DropoutMask::new(kept, 4.0 / 3.0)));
+        let drop = dropped.then(|| Drop::new(0.25, [salt as u32, 3]));
         let workspace = Workspace::default();
         agree(
             &x,
             &p,
-            |x, p| ops::condition(x, p, spec, &m, mask.clone(), &workspace),
-            |x, p| plain::condition(x, p, spec, &m, mask.as_deref()),
+            |x, p| ops::condition(x, p, spec, &m, drop, &workspace),
+            |x, p| plain::condition(x, p, spec, &m, drop),
             2e-5,
         );
     }

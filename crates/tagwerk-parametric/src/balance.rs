@@ -137,6 +137,9 @@ impl Sampler {
     }
 }
 
+/// A pass over a pool, and the order of its events there.
+type Pool = (u64, Vec<u32>);
+
 /// Draws of one epoch; keeps the shuffled pools it is in the middle of.
 #[derive(Debug)]
 pub struct Walk<'a> {
@@ -144,7 +147,7 @@ pub struct Walk<'a> {
     /// Number of the epoch's first draw in the training.
     first: u64,
     /// For each cell the pass and its order.
-    orders: Vec<Vec<Option<(u64, Vec<u32>)>>>,
+    orders: Vec<Vec<Option<Pool>>>,
 }
 
 impl Walk<'_> {

@@ -103,7 +103,7 @@ impl TrainingExamples {
             Some(all) => {
                 let own: Vec<f32> = chosen.iter().map(|&event| all[event as usize]).collect();
                 let mean = own.iter().map(|&w| f64::from(w)).sum::<f64>() / own.len().max(1) as f64;
-                if !(mean > 0.0) {
+                if mean.is_nan() || mean <= 0.0 {
                     return Err(ParametricError::Events {
                         what: "weights of the training events".to_owned(),
                         reason: format!("their mean is {mean}; it must be above 0"),

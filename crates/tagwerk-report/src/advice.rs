@@ -47,7 +47,7 @@ fn highest(landscape: &LandscapeResult, best: &TaggerResult) -> String {
         "For the highest rejection: {} ({}, {how}{}).",
         best.name,
         rejection(best),
-        costs(best)
+        costs(landscape, best)
     );
     if landscape.taggers.len() == 1 {
         line.push_str(" It is the only tagger of this table.");
@@ -73,7 +73,9 @@ fn nearly(landscape: &LandscapeResult, best: &TaggerResult) -> String {
         }
     }
     if names.is_empty() {
-        let known = Cost::ALL.into_iter().filter(|&cost| best.cost(cost).is_some());
+        let known = Cost::ALL
+            .into_iter()
+            .filter(|&cost| landscape.cost(best, cost).is_some());
         let cheapest = |cost: Cost| advice.points(cost).first().is_some_and(|point| point.name == best.name);
         if known.clone().count() > 0 && known.into_iter().all(cheapest) {
             return format!("Nothing else costs less than {}.", best.name);
@@ -177,7 +179,7 @@ fn conditions(landscape: &LandscapeResult) -> String {
         let without: Vec<String> = landscape
             .taggers
             .iter()
-            .filter(|tagger| tagger.cost(cost).is_none())
+            .filter(|tagger| landscape.cost(tagger, cost).is_none())
             .map(|tagger| tagger.name.clone())
             .collect();
         if !without.is_empty() {
@@ -202,10 +204,10 @@ fn rejection(tagger: &TaggerResult) -> String {
 }
 
 /// What a tagger costs, as far as known.
-fn costs(tagger: &TaggerResult) -> String {
+fn costs(landscape: &LandscapeResult, tagger: &TaggerResult) -> String {
     let known = Cost::ALL
         .into_iter()
-        .filter_map(|cost| Some((cost, tagger.cost(cost)?)));
+        .filter_map(|cost| Some((cost, landscape.cost(tagger, cost)?)));
     let words = |(cost, value): (Cost, f64)| {
         let amount = amount(cost, value);
         match cost {
@@ -214,7 +216,11 @@ fn costs(tagger: &TaggerResult) -> String {
             Cost::Parameters => format!(", {amount}"),
         }
     };
-    known.map(words).collect()
+    let mut words: String = known.map(words).collect();
+    if !tagger.reads.is_empty() && !words.is_empty() {
+        words.push_str(", with all trainings whose scores it reads");
+    }
+    words
 }
 
 fn amount(cost: Cost, value: f64) -> String {

@@ -20,14 +20,15 @@ fn decimals_of_error(error: f64) -> usize {
 }
 
 /// A value and its errors, all rounded to the same decimals: those that the largest error deserves, more where a
-/// smaller one would vanish, `fallback` without an error.
+/// smaller one would vanish that is at least a hundredth of it, `fallback` without an error.
 pub(crate) fn rounded(value: f64, errors: &[f64], fallback: usize) -> (String, Vec<String>) {
     let positive = || errors.iter().copied().filter(|e| *e > 0.0);
     let decimals = match positive().reduce(f64::max) {
         None => fallback,
         Some(largest) => {
             let first_digit = |e: f64| (-e.log10().floor()).clamp(0.0, 9.0) as usize;
-            decimals_of_error(largest).max(positive().map(first_digit).max().unwrap_or(0).min(9))
+            let seen = positive().filter(|e| *e >= 0.01 * largest);
+            decimals_of_error(largest).max(seen.map(first_digit).max().unwrap_or(0))
         }
     };
     (
@@ -99,6 +100,11 @@ mod tests {
         assert_eq!(
             rounded(0.983_715, &[0.000_96], 3),
             ("0.9837".to_owned(), vec!["0.0010".to_owned()])
+        );
+        // Trainings that agree to rounding say nothing that a reader could use.
+        assert_eq!(
+            rounded(0.979_183_075, &[7e-9, 0.000_928], 4),
+            ("0.9792".to_owned(), vec!["0.0000".to_owned(), "0.0009".to_owned()])
         );
         assert_eq!(rounded(0.5, &[], 3).0, "0.500");
         assert_eq!(rounded(12.0, &[0.0], 1).0, "12.0");

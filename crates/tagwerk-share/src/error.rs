@@ -101,10 +101,16 @@ pub enum ShareError {
     Learner(#[from] tagwerk_train::LearnerError),
     /// From parametric networks.
     #[error(transparent)]
-    Parametric(#[from] tagwerk_parametric::ParametricError),
+    Parametric(Box<tagwerk_parametric::ParametricError>),
     /// From the taggers.
     #[error(transparent)]
     Tagger(#[from] tagwerk_taggers::TaggerError),
+}
+
+impl From<tagwerk_parametric::ParametricError> for ShareError {
+    fn from(error: tagwerk_parametric::ParametricError) -> Self {
+        Self::Parametric(Box::new(error))
+    }
 }
 
 /// Result of this crate.

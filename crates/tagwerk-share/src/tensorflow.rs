@@ -8,7 +8,6 @@ mod table;
 
 use crate::error::{Result, ShareError, io};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use table::{crc32c, entries, masked};
@@ -122,10 +121,9 @@ impl Checkpoint {
             let tensor = entry.read(&data).map_err(|r| fault(&data_path)(place(r)))?;
             tensors.insert(key, tensor);
         }
-        let digest = Sha256::digest(&data);
         Ok(Self {
             prefix,
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: tagwerk_data::sha256(&data),
             bytes: (index.len() + data.len()) as u64,
             tensors,
         })

@@ -1,11 +1,12 @@
 //! Which tagger to take: the best, what is nearly as good for less, and what is not worth its cost.
 //!
 //! Costs are seconds of a training, microseconds of scoring a jet, and parameters. A tagger of which a cost was not
-//! measured (weights from elsewhere have no training time) is left out of that comparison.
+//! measured (weights from elsewhere have no training time) is left out of that comparison. A tagger that reads the scores
+//! of others costs what all of their trainings cost beside its own.
 
 use serde::{Deserialize, Serialize};
 
-use crate::landscape::TaggerResult;
+use crate::landscape::{LandscapeResult, TaggerResult};
 use crate::pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
 
 /// What part of the highest rejection counts as nearly as good.
@@ -65,6 +66,7 @@ impl Advice {
     /// efficiencies of taggers number `i` and `j` on their common jets, where it is known.
     pub(crate) fn new(taggers: &[TaggerResult], test_error: impl Fn(usize, usize) -> Option<f64>) -> Self {
         let rated: Vec<Option<Rated>> = taggers.iter().map(Rated::new).collect();
+        let whole = |i: usize, cost: Cost| cost_with_inputs(taggers, &taggers[i], cost);
         let difference = |i: usize, j: usize| match (rated[i], rated[j]) {
             (Some(a), Some(b)) => {
                 let test = test_error(i, j)
@@ -76,18 +78,13 @@ impl Advice {
         };
         let front = |cost: Cost| {
             let known: Vec<usize> = (0..taggers.len())
-                .filter(|&i| rated[i].is_some() && taggers[i].cost(cost).is_some())
+                .filter(|&i| rated[i].is_some() && whole(i, cost).is_some())
                 .collect();
             let points: Vec<_> = known
                 .iter()
                 .filter_map(|&i| {
                     let rated = rated[i]?;
-                    Some((
-                        taggers[i].name.clone(),
-                        taggers[i].cost(cost)?,
-                        rated.eps,
-                        rated.error(),
-                    ))
+                    Some((taggers[i].name.clone(), whole(i, cost)?, rated.eps, rated.error()))
                 })
                 .collect();
             pareto_front(&points, |a, b| difference(known[a], known[b]))
@@ -129,11 +126,11 @@ impl Advice {
                 Some(if eps == of_best.eps { 1.0 } else { of_best.eps / eps })
             };
             for cost in Cost::ALL {
-                let Some(of_best) = taggers[best].cost(cost) else {
+                let Some(of_best) = whole(best, cost) else {
                     continue;
                 };
                 let bargain = (0..taggers.len())
-                    .filter_map(|i| Some((i, share(i)?, taggers[i].cost(cost)?)))
+                    .filter_map(|i| Some((i, share(i)?, whole(i, cost)?)))
                     .filter(|&(i, share, of_other)| i != best && share >= NEARLY && of_other < of_best)
                     .min_by(|a, b| a.2.total_cmp(&b.2));
                 advice
@@ -200,9 +197,24 @@ impl Rated {
     }
 }
 
+impl LandscapeResult {
+    /// A cost of a tagger of this table, where it was measured: its own, the median over its trainings, and that of every
+    /// training whose scores it reads.
+    pub fn cost(&self, tagger: &TaggerResult, cost: Cost) -> Option<f64> {
+        cost_with_inputs(&self.taggers, tagger, cost)
+    }
+}
+
+fn cost_with_inputs(taggers: &[TaggerResult], tagger: &TaggerResult, cost: Cost) -> Option<f64> {
+    tagger.reads.iter().try_fold(tagger.own_cost(cost)?, |sum, name| {
+        let input = taggers.iter().find(|input| input.name == *name)?;
+        Some(sum + input.own_cost(cost)? * input.trainings.len() as f64)
+    })
+}
+
 impl TaggerResult {
-    /// A cost of the tagger, where it was measured: the median over trainings of those that differ between them.
-    pub fn cost(&self, cost: Cost) -> Option<f64> {
+    /// The median over trainings of a cost that differs between them.
+    fn own_cost(&self, cost: Cost) -> Option<f64> {
         let median = |mut values: Vec<f64>| {
             values.sort_by(f64::total_cmp);
             let n = values.len();

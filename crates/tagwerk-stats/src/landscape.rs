@@ -148,6 +148,9 @@ pub struct TaggerResult {
     /// What a reader of this row must know beyond the numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Taggers of the table whose scores, of all their trainings, it reads: whoever wants it must train and run them too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
 }
 
 /// The whole table.
@@ -278,6 +281,7 @@ impl<'t> Landscape<'t> {
             published: tagger.published,
             comparison: None,
             notes: Vec::new(),
+            reads: Vec::new(),
         };
         let scores = tagger.trainings[median_training].scores;
         self.representatives
@@ -290,6 +294,13 @@ impl<'t> Landscape<'t> {
     pub fn note(&mut self, tagger: &str, sentence: impl Into<String>) {
         if let Some(row) = self.taggers.iter_mut().find(|row| row.name == tagger) {
             row.notes.push(sentence.into());
+        }
+    }
+
+    /// Says that a tagger reads the scores of others; a tagger that is not in the table reads nothing.
+    pub fn reads(&mut self, tagger: &str, others: impl IntoIterator<Item = String>) {
+        if let Some(row) = self.taggers.iter_mut().find(|row| row.name == tagger) {
+            row.reads.extend(others);
         }
     }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // The test settings of clippy.toml do not reach the free functions of a test file.
 
 use tagwerk_stats::{
-    Advice, BootstrapOptions, Cost, LandscapeOptions, LandscapeResult, ScoringTime, Standing, TaggerInput,
+    Advice, BootstrapOptions, Cost, Landscape, LandscapeOptions, LandscapeResult, ScoringTime, Standing, TaggerInput,
     TrainingInput, Truth,
 };
 
@@ -173,6 +173,73 @@ fn one_tagger_is_the_advice_and_equals_share_it() {
             .iter()
             .all(|b| b.name == "b" && b.rejection_share == 1.0)
     );
+}
+
+#[test]
+fn a_tagger_that_reads_others_costs_what_they_cost() {
+    let three: [Tagger; 3] = [
+        ("stacked", &[10], 1.0, 0.5, Some(100)),
+        ("a", &[40, 44], 30.0, 4.0, Some(1000)),
+        ("b", &[50], 20.0, 8.0, Some(500)),
+    ];
+    let truth = Truth::new(&[vec![1_u8; EACH], vec![0; EACH]].concat()).unwrap();
+    let alone = result(&three, false);
+    let stacked = |table: &LandscapeResult| Cost::ALL.map(|cost| table.cost(&table.taggers[0], cost));
+    assert_eq!(alone.advice.training_seconds[0].name, "stacked");
+    assert_eq!(stacked(&alone)[0], Some(1.0));
+
+    let columns = [scores(10), scores(40), scores(44), scores(50)];
+    let options = LandscapeOptions {
+        dataset: "hand".to_owned(),
+        counted: "jets",
+        published_test_set: false,
+        bootstrap: None,
+    };
+    let mut table = Landscape::new(&truth, options);
+    for (name, own, (seconds, each, parameters)) in [
+        ("stacked", &columns[..1], (1.0, 0.5, 100)),
+        ("a", &columns[1..3], (30.0, 4.0, 1000)),
+        ("b", &columns[3..], (20.0, 8.0, 500)),
+    ] {
+        let trainings = (1..).zip(own).map(|(seed, scores)| TrainingInput {
+            seed,
+            scores: scores.as_slice(),
+            epochs: 3,
+            seconds,
+            threads: Some(1),
+            scoring: Some(ScoringTime {
+                jets: 2 * EACH,
+                seconds: each * 1e-6 * 2.0 * EACH as f64,
+                view_seconds: 0.0,
+                threads: 1,
+            }),
+        });
+        table
+            .add(TaggerInput {
+                name: name.to_owned(),
+                parameters: Some(parameters),
+                published: None,
+                trainings: trainings.collect(),
+            })
+            .unwrap();
+    }
+    table.reads("stacked", ["a".to_owned(), "b".to_owned()]);
+    let read = table.finish().unwrap();
+    // Its own, twice that of a, once that of b.
+    let [seconds, each, parameters] = stacked(&read).map(Option::unwrap);
+    assert_eq!(
+        (seconds, parameters),
+        (1.0 + 2.0 * 30.0 + 20.0, 100.0 + 2.0 * 1000.0 + 500.0)
+    );
+    assert!((each - (0.5 + 2.0 * 4.0 + 8.0)).abs() < 1e-9);
+    assert_eq!(
+        read.advice.training_seconds.last().map(|p| p.name.as_str()),
+        Some("stacked")
+    );
+    // One that reads a tagger of another table costs nobody knows what.
+    let mut unknown = read.clone();
+    unknown.taggers[0].reads.push("c".to_owned());
+    assert_eq!(stacked(&unknown), [None; 3]);
 }
 
 #[test]

@@ -282,6 +282,7 @@ impl<'a> SurrogateTrainer<'a> {
         }
         let val_nll = fixed.validation.nll(training.nll_steps, &fixed.net, weights)?;
         let metrics = EpochMetrics {
+            val_points: None,
             epoch,
             step: state.progress.step,
             train_loss,

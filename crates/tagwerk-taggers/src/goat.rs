@@ -21,7 +21,7 @@ use crate::settings::{check_number, check_widths, table_of};
 use crate::tagger::Tagger;
 use learner::GoatLearner;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tagwerk_data::Jets;
 use tagwerk_nn::layers::{DenseChain, DenseChainConfig, Init, Part, PartMut, Parts, Pass, Standardize};
 use tagwerk_nn::{Device, Int, Tensor, TensorData};
@@ -63,6 +63,12 @@ impl GoatConfig {
             0 => PUBLISHED_INPUTS,
             inputs => inputs,
         }
+    }
+
+    /// The taggers that it reads: a training is called after its tagger and its seed.
+    pub fn taggers(&self) -> BTreeSet<String> {
+        let of = |training: &String| Some(training.rsplit_once('-')?.0.to_owned());
+        self.inputs.keys().filter_map(of).collect()
     }
 
     fn widths(&self) -> Vec<usize> {

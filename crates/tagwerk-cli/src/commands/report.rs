@@ -303,6 +303,9 @@ fn tabulate(
                 })
                 .collect(),
         })?;
+        if let Some(goat) = tagger.reads_scores() {
+            table.reads(row, goat.taggers());
+        }
         if let Some(note) = tagger.note() {
             table.note(row, note);
         }

@@ -76,8 +76,8 @@ fn a_table_of_ones_own_is_read_by_name_and_its_faults_have_places() {
         }
         text
     };
-    sandbox.write("train.csv", &rows(0, 1200));
-    sandbox.write("test.csv", &rows(5000, 600));
+    sandbox.write("train.csv", rows(0, 1200));
+    sandbox.write("test.csv", rows(5000, 600));
     let config = "[data]\ntrain = ['train.csv']\ntest = ['test.csv']\n[data.columns]\nfeatures = ['pt', 'mll']\n\
                   parameters = ['mX']\nweight = 'w'\n[network]\nhidden = [16]\n[training]\nepochs = 2\nbatch_size = 128\n";
     sandbox.write("own.toml", config);
@@ -86,14 +86,14 @@ fn a_table_of_ones_own_is_read_by_name_and_its_faults_have_places() {
     assert_eq!(trained["masses"].as_array().unwrap().len(), 3);
     assert!(trained["study"]["warnings"][0].as_str().unwrap().contains("below 0"));
     // Other events, among them signal beyond the masses trained on.
-    sandbox.write("more.csv", &rows(9000, 300).replace(",800,", ",1200,"));
+    sandbox.write("more.csv", rows(9000, 300).replace(",800,", ",1200,"));
     let more = sandbox
         .tagwerk("parametric evaluate run --files more.csv --json -")
         .json();
     let last = &more["masses"][2];
     assert_eq!((&last["mass"], &last["out_of_range"]), (&1200.0.into(), &true.into()));
 
-    sandbox.write("train.csv", &rows(0, 1200).replacen("0.618", "none", 1));
+    sandbox.write("train.csv", rows(0, 1200).replacen("0.618", "none", 1));
     let refused = sandbox.tagwerk("parametric train own.toml -o other").sentence();
     assert!(refused.contains("train.csv: row 1, column `pt`"), "{refused}");
     assert!(
@@ -107,7 +107,7 @@ fn uniform_masses_come_with_a_warning() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "uniform.toml",
-        &format!("{SMALL}[assignment]\ndistribution = 'uniform'\n"),
+        format!("{SMALL}[assignment]\ndistribution = 'uniform'\n"),
     );
     let trained = sandbox
         .tagwerk("parametric train uniform.toml -o run --epochs 1 --json -")
@@ -119,7 +119,7 @@ fn uniform_masses_come_with_a_warning() {
 #[test]
 fn an_interpolation_study_leaves_out_each_mass_and_says_what_follows() {
     let sandbox = Sandbox::new();
-    sandbox.write("study.toml", &format!("{SMALL}[interpolation]\nseeds = 2\n"));
+    sandbox.write("study.toml", format!("{SMALL}[interpolation]\nseeds = 2\n"));
     let study = sandbox
         .tagwerk("parametric interpolate study.toml --epochs 1 -o study --json -")
         .json();
@@ -186,7 +186,7 @@ fn a_run_is_looked_into_and_scores_events_at_any_mass() {
 
     let names: Vec<String> = (0..27).map(|i| format!("f{i}")).collect();
     let row = vec!["0.5"; 27].join(",");
-    sandbox.write("data.csv", &format!("{}\n{row}\n{row}\n", names.join(",")));
+    sandbox.write("data.csv", format!("{}\n{row}\n{row}\n", names.join(",")));
     let scored = sandbox
         .tagwerk("parametric score run data.csv --masses 400:600:100 -o scored.parquet --json -")
         .json();

@@ -155,7 +155,7 @@ impl Found {
                 found: array.data_type().to_string(),
                 allowed: "numbers",
             })?;
-            match values.iter().position(|v| !(v.abs() <= f64::from(f32::MAX))) {
+            match values.iter().position(|v| !is_single(*v)) {
                 Some(i) => Err(place(i, name, values[i], "finite numbers of single precision")),
                 None => Ok(values),
             }
@@ -221,7 +221,7 @@ pub fn features_of(batch: &RecordBatch, names: &[String], file: &str, first: u64
             allowed: "numbers",
         })?;
         for (i, &value) in values.iter().enumerate() {
-            if array.is_null(i) || !(value.abs() <= f64::from(f32::MAX)) {
+            if array.is_null(i) || !is_single(value) {
                 return Err(DataError::Value {
                     file: file.to_owned(),
                     row: first + i as u64,
@@ -343,4 +343,9 @@ pub(super) fn texts(array: &dyn Array) -> Vec<Option<String>> {
             None => vec![None; array.len()],
         },
     }
+}
+
+/// Whether a value is finite in single precision.
+pub(super) fn is_single(value: f64) -> bool {
+    value.abs() <= f64::from(f32::MAX)
 }

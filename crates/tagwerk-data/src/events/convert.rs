@@ -1,6 +1,6 @@
 //! Tables of events to Parquet: label a byte, everything else in single precision, parameters rounded.
 
-use super::columns::{EventColumns, Found, Rounding, numbers, texts};
+use super::columns::{EventColumns, Found, Rounding, is_single, numbers, texts};
 use super::recipe::{Choosing, Chosen, Counts, Recipe};
 use super::text::{self, Column, Header, Kind, Member, TextRows};
 use crate::error::DataError;
@@ -405,7 +405,7 @@ fn normalized(batch: &RecordBatch, columns: &[Column], file: &str, first: u64) -
             found: array.data_type().to_string(),
             allowed: "numbers",
         })?;
-        if let Some(i) = values.iter().position(|v| !(v.abs() <= f64::from(f32::MAX))) {
+        if let Some(i) = values.iter().position(|v| !is_single(*v)) {
             return Err(wrong(i, values[i].to_string(), "a finite number of single precision"));
         }
         arrays.push(match column.kind {

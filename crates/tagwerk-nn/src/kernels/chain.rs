@@ -5,6 +5,7 @@
 //! so that the widest activation `[R, C]` (256 channels in a PFN) is never written to memory: the backward pass needs
 //! only where it was positive, one byte each.
 
+use super::dropout::Drop;
 use super::gemm::{Mat, affine, matmul, product, transpose, weight_gradient};
 use super::partition::{self, TILE_ROWS};
 use super::simd;
@@ -127,12 +128,21 @@ fn tiles(rows: usize, pooling: Option<Pooling>) -> Vec<Tile> {
     }
 }
 
-/// Runs the chain: `x: [R, C_0]` to `[R, C_L]`, or `[B, C_L]` with pooling. `keep` saves what [`backward`] needs.
+/// The dropout behind layer `l`, if there is one.
+#[inline(always)]
+fn dropped(spec: &ChainSpec, drops: &[Drop], l: usize) -> Option<Drop> {
+    drops.get(l).copied().filter(|_| spec.activated(l))
+}
+
+/// Runs the chain: `x: [R, C_0]` to `[R, C_L]`, or `[B, C_L]` with pooling. `drops` holds none, or the dropout behind the
+/// activation of each layer that has one; a layer that is summed drops nothing. `keep` saves what [`backward`] needs.
+#[allow(clippy::too_many_arguments)]
 pub fn forward(
     spec: &ChainSpec,
     parameters: &[f32],
     x: &[f32],
     pooling: Option<Pooling>,
+    drops: &[Drop],
     keep: bool,
     workspace: &Workspace,
 ) -> (Vec<f32>, Option<Saved>) {
@@ -228,6 +238,9 @@ pub fn forward(
                         continue;
                     }
                     affine(y, input, w, b, spec.activated(l), n, c_in, c_out);
+                    if let Some(drop) = dropped(spec, drops, l) {
+                        drop.apply(y, task.tile.rows.start * c_out);
+                    }
                     if last {
                         for (p, v) in task.positive.iter_mut().zip(y.iter()) {
                             *p = u8::from(*v > 0.0);
@@ -278,6 +291,7 @@ pub fn backward(
     parameters: &[f32],
     x: &[f32],
     pooling: Option<Pooling>,
+    drops: &[Drop],
     saved: &Saved,
     d_out: &[f32],
     input_gradient: bool,
@@ -333,6 +347,7 @@ pub fn backward(
                         &transposed,
                         x,
                         pooling,
+                        drops,
                         saved,
                         d_out,
                         tile,
@@ -359,6 +374,7 @@ fn backward_tile(
     transposed: &[f32],
     x: &[f32],
     pooling: Option<Pooling>,
+    drops: &[Drop],
     saved: &Saved,
     d_out: &[f32],
     tile: &Tile,
@@ -376,7 +392,9 @@ fn backward_tile(
         }
     }
     let d_bias = &mut gradient[spec.bias(last)];
-    enter(d_y, d_bias, d_out, pooling, &saved.positive, tile);
+    // What is dropped is 0 like what the activation cut: only the factor of what stays is left to apply.
+    let kept = |l: usize| dropped(spec, drops, l).map_or(1.0, Drop::kept);
+    enter(d_y, d_bias, d_out, pooling, kept(last), &saved.positive, tile);
     for l in (0..=last).rev() {
         let (c_in, c_out) = (spec.c_in(l), spec.c_out(l));
         let input = match l {
@@ -388,7 +406,7 @@ fn backward_tile(
             let weight = Mat::new(&transposed[spec.weight(l)], c_out, c_in);
             matmul(d_h, false, Mat::new(d_y, n, c_out), weight);
             let d_bias = &mut gradient[spec.bias(l - 1)];
-            mask(&mut d_h[..n * c_in], d_bias, input);
+            mask(&mut d_h[..n * c_in], d_bias, input, kept(l - 1));
             std::mem::swap(&mut d_y, &mut d_h);
         }
     }
@@ -399,9 +417,18 @@ fn backward_tile(
     }
 }
 
-/// The gradient of the last pre-activation of a tile, and its sum over rows; `positive` is empty for a linear layer.
+/// The gradient of the last pre-activation of a tile, and its sum over rows; `positive` is empty for a linear layer, and
+/// `kept` the factor of a dropout behind it.
 #[inline(always)]
-fn enter(d_y: &mut [f32], d_bias: &mut [f32], d_out: &[f32], pooling: Option<Pooling>, positive: &[u8], tile: &Tile) {
+fn enter(
+    d_y: &mut [f32],
+    d_bias: &mut [f32],
+    d_out: &[f32],
+    pooling: Option<Pooling>,
+    kept: f32,
+    positive: &[u8],
+    tile: &Tile,
+) {
     let c = d_bias.len();
     match pooling {
         Some(p) => {
@@ -415,7 +442,7 @@ fn enter(d_y: &mut [f32], d_bias: &mut [f32], d_out: &[f32], pooling: Option<Poo
         }
         None => {
             for (r, d_y) in tile.rows.clone().zip(d_y.chunks_exact_mut(c)) {
-                enter_row(d_y, d_bias, &d_out[r * c..][..c], 1.0, positive, r);
+                enter_row(d_y, d_bias, &d_out[r * c..][..c], kept, positive, r);
             }
         }
     }
@@ -438,13 +465,13 @@ fn enter_row(d_y: &mut [f32], d_bias: &mut [f32], d: &[f32], weight: f32, positi
     }
 }
 
-/// A ReLU's backward, zeroing `d` where `h` is zero, and the sum of `d` over rows.
+/// Backward of a ReLU and of a dropout with factor `kept`, zeroing `d` where `h` is zero, and the sum of `d` over rows.
 #[inline(always)]
-fn mask(d: &mut [f32], d_bias: &mut [f32], h: &[f32]) {
+fn mask(d: &mut [f32], d_bias: &mut [f32], h: &[f32], kept: f32) {
     let c = d_bias.len();
     for (d, h) in d.chunks_exact_mut(c).zip(h.chunks_exact(c)) {
         for ((d, sum), h) in d.iter_mut().zip(d_bias.iter_mut()).zip(h) {
-            *d = if *h > 0.0 { *d } else { 0.0 };
+            *d = if *h > 0.0 { *d * kept } else { 0.0 };
             *sum += *d;
         }
     }

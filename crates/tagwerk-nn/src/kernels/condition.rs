@@ -1,9 +1,9 @@
 //! Rows scaled and shifted by linear functions of a few numbers that come with each row, and dropout in the same pass.
 //!
 //! Anzalone, Diotalevi, Bonacorsi, arXiv:2202.00424: a hypothesis m of P numbers (a resonance mass) conditions C channels,
-//! `y = x (m W_s + c_s) + (m W_b + c_b)`. Scaling and biasing are its halves. Dropout multiplies by a mask of 0 and 1 and
-//! by `keep`. Three passes over memory become one.
+//! `y = x (m W_s + c_s) + (m W_b + c_b)`. Scaling and biasing are its halves. Three passes over memory become one.
 
+use super::dropout::Drop;
 use super::partition::{self, TILE_ROWS};
 use super::simd;
 use super::workspace::Workspace;
@@ -57,15 +57,6 @@ impl ConditionSpec {
     }
 }
 
-/// A mask of dropout, `[R, C]` of 0 and 1, and the factor of what is kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Mask<'a> {
-    /// 1 where a value is kept, `[R, C]`.
-    pub kept: &'a [u8],
-    /// Factor of the values that are kept.
-    pub factor: f32,
-}
-
 /// `out[j] = constant[j] + sum_p m[p] weight[p, j]`.
 #[inline(always)]
 fn linear(out: &mut [f32], weight: &[f32], constant: &[f32], m: &[f32]) {
@@ -79,7 +70,7 @@ fn linear(out: &mut [f32], weight: &[f32], constant: &[f32], m: &[f32]) {
 }
 
 /// `x: [R, C]` with `m: [R, P]` to `[R, C]`.
-pub fn forward(spec: &ConditionSpec, parameters: &[f32], m: &[f32], mask: Option<Mask>, x: &[f32]) -> Vec<f32> {
+pub fn forward(spec: &ConditionSpec, parameters: &[f32], m: &[f32], drop: Option<Drop>, x: &[f32]) -> Vec<f32> {
     let (c, p) = (spec.channels, spec.inputs);
     let rows = x.len() / c.max(1);
     let mut y = vec![0.0; x.len()];
@@ -101,18 +92,11 @@ pub fn forward(spec: &ConditionSpec, parameters: &[f32], m: &[f32], mask: Option
                         linear(&mut shift, w, k, m);
                     }
                     let (scale, shift) = (&scale[..c], &shift[..c]);
-                    match mask {
-                        None => {
-                            for j in 0..c {
-                                y[j] = x[j] * scale[j] + shift[j];
-                            }
-                        }
-                        Some(mask) => {
-                            let kept = &mask.kept[r * c..(r + 1) * c];
-                            for j in 0..c {
-                                y[j] = (x[j] * scale[j] + shift[j]) * (f32::from(kept[j]) * mask.factor);
-                            }
-                        }
+                    for j in 0..c {
+                        y[j] = x[j] * scale[j] + shift[j];
+                    }
+                    if let Some(drop) = drop {
+                        drop.apply(y, r * c);
                     }
                 }
             },
@@ -126,7 +110,7 @@ pub fn backward(
     spec: &ConditionSpec,
     parameters: &[f32],
     m: &[f32],
-    mask: Option<Mask>,
+    drop: Option<Drop>,
     x: &[f32],
     d_y: &[f32],
     workspace: &Workspace,
@@ -146,11 +130,8 @@ pub fn backward(
                 for (d_x, r) in d_x.chunks_exact_mut(c).zip(group) {
                     let (x, m) = (&x[r * c..(r + 1) * c], &m[r * p..(r + 1) * p]);
                     d.copy_from_slice(&d_y[r * c..(r + 1) * c]);
-                    if let Some(mask) = mask {
-                        let kept = &mask.kept[r * c..(r + 1) * c];
-                        for (d, &kept) in d.iter_mut().zip(kept) {
-                            *d *= f32::from(kept) * mask.factor;
-                        }
+                    if let Some(drop) = drop {
+                        drop.apply(&mut d, r * c);
                     }
                     if spec.scale {
                         let (w, k) = (&parameters[spec.scale_weight()], &parameters[spec.scale_constant()]);
@@ -209,17 +190,18 @@ mod tests {
         let (x, m) = ([1.0, 1.0, 2.0, -1.0], [0.0, 2.0]);
         let y = forward(&AFFINE, &parameters, &m, None, &x);
         assert_eq!(y, [1.0, 13.0, 2.0 * 5.0 + 1.0, -3.0 + 8.0]);
-        let mask = Mask {
-            kept: &[1, 0, 0, 1],
-            factor: 2.0,
-        };
-        let y = forward(&AFFINE, &parameters, &m, Some(mask), &x);
+        // A key that keeps the first and the last of the four values, which grow to the double.
+        let drop = (0..)
+            .map(|key| Drop::new(0.5, [key, 0]))
+            .find(|drop| [0, 1, 2, 3].map(|i| drop.factor(i, 2.0)) == [2.0, 0.0, 0.0, 2.0])
+            .unwrap();
+        let y = forward(&AFFINE, &parameters, &m, Some(drop), &x);
         assert_eq!(y, [2.0, 0.0, 0.0, 10.0]);
         let (gradient, d_x) = backward(
             &AFFINE,
             &parameters,
             &m,
-            Some(mask),
+            Some(drop),
             &x,
             &[1.0; 4],
             &Workspace::default(),
@@ -236,11 +218,11 @@ mod tests {
             ..AFFINE
         };
         assert_eq!(spec.parameter_count(), 0);
-        let mask = Mask {
-            kept: &[1, 0],
-            factor: 4.0,
-        };
-        assert_eq!(forward(&spec, &[], &[9.0], Some(mask), &[1.0, 1.0]), [4.0, 0.0]);
-        assert!(forward(&spec, &[], &[9.0], Some(mask), &[f32::NAN, 1.0])[0].is_nan());
+        let drop = (0..)
+            .map(|key| Drop::new(0.75, [key, 0]))
+            .find(|drop| [0, 1].map(|i| drop.factor(i, 4.0)) == [4.0, 0.0])
+            .unwrap();
+        assert_eq!(forward(&spec, &[], &[9.0], Some(drop), &[1.0, 1.0]), [4.0, 0.0]);
+        assert!(forward(&spec, &[], &[9.0], Some(drop), &[1.0, f32::NAN])[1].is_nan());
     }
 }

@@ -36,6 +36,15 @@ impl Drop {
             kept
         }
     }
+
+    /// Drops from `values`, the first of which is at `place`; what is no number stays visible.
+    #[inline(always)]
+    pub fn apply(self, values: &mut [f32], place: usize) {
+        let kept = self.kept();
+        for (i, v) in values.iter_mut().enumerate() {
+            *v *= self.factor((place + i) as u32, kept);
+        }
+    }
 }
 
 /// The finalizer of MurmurHash3, twice, with a key before each: one alone would turn a key into a shift of its hashes.

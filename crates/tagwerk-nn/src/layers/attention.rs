@@ -1,7 +1,7 @@
 //! Multi-head attention within each jet.
 
 use super::Pass;
-use super::row_chain::keys;
+use super::dropout::keys;
 use crate::error::NnError;
 use crate::kernels::attention::AttentionSpec;
 use crate::kernels::dropout::Drop;

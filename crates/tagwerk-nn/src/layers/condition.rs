@@ -1,14 +1,13 @@
 //! Conditioning on a hypothesis, with dropout in the same pass.
 
 use super::block::{Block, Entry, Init};
+use super::dropout::drops;
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::workspace::Workspace;
-use crate::ops::{self, ConditionSpec, DropoutMask};
+use crate::ops::{self, ConditionSpec};
 use burn::tensor::{Device, Tensor};
-use rand_core::Rng;
 use std::sync::Arc;
-use tagwerk_data::random;
 
 /// How the maps of a conditioning start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,33 +93,11 @@ impl Condition {
     /// # Shapes
     /// - `x`: `[R, C]`, `inputs`: the hypotheses m, `[R, P]`; returns `[R, C]`
     pub fn forward(&self, x: Tensor<2>, inputs: &Arc<Vec<f32>>, pass: &Pass) -> Tensor<2> {
-        let mask = self.mask(x.dims(), pass).map(Arc::new);
-        if self.block.is_empty() && mask.is_none() {
+        let drop = drops(self.block.name(), self.dropout, 1, pass).pop();
+        if self.block.is_empty() && drop.is_none() {
             return x;
         }
-        ops::condition(x, self.block.tensor(pass), self.spec, inputs, mask, &self.workspace)
-    }
-
-    /// The mask of this step: from the stream (seed, "dropout " + name, step), 16 bits a value.
-    fn mask(&self, [rows, c]: [usize; 2], pass: &Pass) -> Option<DropoutMask> {
-        let Pass::Training { seed, step } = *pass else {
-            return None;
-        };
-        if self.dropout <= 0.0 {
-            return None;
-        }
-        let limit = (self.dropout * 65536.0).round() as u16;
-        let mut bytes = vec![0u8; 2 * rows * c];
-        let purpose = format!("dropout {}", self.block.name());
-        random::stream(seed, &purpose, step).fill_bytes(&mut bytes);
-        let kept = bytes
-            .chunks_exact(2)
-            .map(|pair| u8::from(u16::from_le_bytes([pair[0], pair[1]]) >= limit))
-            .collect();
-        Some(DropoutMask::new(
-            kept,
-            (1.0 / (1.0 - f64::from(limit) / 65536.0)) as f32,
-        ))
+        ops::condition(x, self.block.tensor(pass), self.spec, inputs, drop, &self.workspace)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A chain of dense layers with ReLU between, optionally summed over each jet's rows.
 
 use super::block::{Block, Entry, Init, check_size};
+use super::dropout::drops;
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::chain::ChainSpec;
@@ -74,6 +75,7 @@ impl DenseChainConfig {
         Ok(DenseChain {
             spec: Arc::new(spec),
             block,
+            dropout: 0.0,
             workspace: Workspace::default(),
         })
     }
@@ -84,16 +86,33 @@ impl DenseChainConfig {
 pub struct DenseChain {
     spec: Arc<ChainSpec>,
     block: Block,
+    dropout: f64,
     workspace: Workspace,
 }
 
 impl DenseChain {
+    /// The same with dropout behind each ReLU, in the pass that makes it. A chain that is summed has none.
+    ///
+    /// # Errors
+    /// [`NnError::Config`] for a rate outside `[0, 1)`.
+    pub fn with_dropout(self, rate: f64) -> Result<Self, NnError> {
+        if !(0.0..1.0).contains(&rate) {
+            return Err(NnError::Config {
+                what: format!("the dropout rate of layer '{}'", self.block.name()),
+                value: rate.to_string(),
+                limit: "in [0, 1)",
+            });
+        }
+        Ok(Self { dropout: rate, ..self })
+    }
+
     /// Applies the chain to each row.
     ///
     /// # Shapes
     /// - `x`: `[R, C_0]`; returns `[R, C_L]`
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        ops::chain(x, self.block.tensor(pass), &self.spec, &self.workspace)
+        let drops = drops(self.block.name(), self.dropout, self.spec.layers(), pass);
+        ops::chain(x, self.block.tensor(pass), &self.spec, drops, &self.workspace)
     }
 
     /// Applies the chain to each row and sums over each jet's rows, `weights: [R]` times if given.

@@ -2,7 +2,9 @@
 
 use super::Pass;
 use crate::error::NnError;
+use crate::kernels::dropout::Drop;
 use burn::tensor::{Tensor, TensorData};
+use rand_core::Rng;
 use tagwerk_data::random;
 
 /// Drops each value with probability `rate` while training and scales the others by `1 / (1 - rate)`.
@@ -56,4 +58,24 @@ impl Dropout {
         let mask = Tensor::from_data(TensorData::new(mask, [rows, c]), &x.device());
         x * mask
     }
+}
+
+/// A key for each dropout of a layer in this step, or none: if all rates are zero and while scoring. A resumed training
+/// drops what the uninterrupted one would have dropped.
+pub(super) fn keys(layer: &str, rates: impl Iterator<Item = f64>, pass: &Pass) -> Vec<[u32; 2]> {
+    let Pass::Training { seed, step } = *pass else {
+        return Vec::new();
+    };
+    let rates: Vec<f64> = rates.collect();
+    if rates.iter().all(|&rate| rate <= 0.0) {
+        return Vec::new();
+    }
+    let mut stream = random::stream(seed, &format!("dropout {layer}"), step);
+    rates.iter().map(|_| [stream.next_u32(), stream.next_u32()]).collect()
+}
+
+/// The dropouts of this step behind `layers` activations in a row, each with its own key; none while scoring.
+pub(super) fn drops(layer: &str, rate: f64, layers: usize, pass: &Pass) -> Vec<Drop> {
+    let keys = keys(layer, std::iter::repeat_n(rate, layers), pass);
+    keys.into_iter().map(|key| Drop::new(rate, key)).collect()
 }

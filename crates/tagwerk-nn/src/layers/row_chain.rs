@@ -1,15 +1,14 @@
 //! Dense layers with layer normalizations, GELUs, dropouts and factors between them, and a residual at the end.
 
 use super::block::{Block, Entry, Init, check_size};
+use super::dropout::keys;
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::row_chain::{Map, Residual, RowSpec};
 use crate::kernels::workspace::Workspace;
 use crate::ops;
 use burn::tensor::{Device, Tensor};
-use rand_core::Rng;
 use std::sync::Arc;
-use tagwerk_data::random;
 
 /// What makes such a chain.
 #[derive(Debug, Clone)]
@@ -158,20 +157,6 @@ impl RowChain {
     pub fn multiply_adds(&self) -> usize {
         self.spec.multiply_adds()
     }
-}
-
-/// A key for each dropout of a layer in this step, or none: if all rates are zero and while scoring. A resumed training
-/// drops what the uninterrupted one would have dropped.
-pub(super) fn keys(layer: &str, rates: impl Iterator<Item = f64>, pass: &Pass) -> Vec<[u32; 2]> {
-    let Pass::Training { seed, step } = *pass else {
-        return Vec::new();
-    };
-    let rates: Vec<f64> = rates.collect();
-    if rates.iter().all(|&rate| rate <= 0.0) {
-        return Vec::new();
-    }
-    let mut stream = random::stream(seed, &format!("dropout {layer}"), step);
-    rates.iter().map(|_| [stream.next_u32(), stream.next_u32()]).collect()
 }
 
 impl Parts for RowChain {

@@ -22,6 +22,7 @@ pub use tree::tree_embedding;
 
 use super::AdamStep;
 use crate::kernels::chain::ChainSpec;
+use crate::kernels::dropout::Drop;
 use crate::kernels::edge::{BlockStatistics, EdgeSpec};
 use crate::kernels::knn::Neighbors;
 use crate::kernels::norm::{EPSILON, Statistics};
@@ -41,11 +42,15 @@ pub(super) fn row(parameters: &Tensor<1>, range: Range<usize>) -> Tensor<2> {
 }
 
 /// See [`super::chain`].
-pub fn chain(mut x: Tensor<2>, parameters: Tensor<1>, spec: &ChainSpec) -> Tensor<2> {
+pub fn chain(mut x: Tensor<2>, parameters: Tensor<1>, spec: &ChainSpec, drops: &[Drop]) -> Tensor<2> {
     for l in 0..spec.layers() {
         x = x.matmul(weight(&parameters, spec.weight(l), spec.c_in(l), spec.c_out(l))) + row(&parameters, spec.bias(l));
         if spec.activated(l) {
             x = relu(x);
+            if let Some(&drop) = drops.get(l) {
+                let (size, device) = (x.dims(), x.device());
+                x = x * transformer::factors(drop, 0, size, &device);
+            }
         }
     }
     x // [R, C_L]
@@ -60,7 +65,7 @@ pub fn chain_sum(
     weights: Option<&[f32]>,
 ) -> Tensor<2> {
     let device = x.device();
-    let mut y = chain(x, parameters, spec);
+    let mut y = chain(x, parameters, spec, &[]);
     if let Some(weights) = weights {
         y = y * Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [weights.len(), 1]), &device);
     }

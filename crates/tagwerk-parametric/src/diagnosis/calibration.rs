@@ -186,7 +186,7 @@ fn fit(log_odds: &[f32], labels: &[u8]) -> [f64; 2] {
         const RIDGE: f64 = 1e-9;
         let (a, b, c) = (h[0] + RIDGE, h[1], h[2] + RIDGE);
         let determinant = a * c - b * b;
-        if !(determinant > 0.0) {
+        if determinant.is_nan() || determinant <= 0.0 {
             break;
         }
         // No step is longer than one: far from the minimum Newton's are.

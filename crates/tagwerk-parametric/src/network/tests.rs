@@ -1,8 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
-use tagwerk_nn::Gradients;
 use tagwerk_nn::layers::Block;
+use tagwerk_nn::{Gradients, loss};
 use tagwerk_train::{InMemory, Learner, TrainingConfig, Update};
 
 /// Without dropout, noise and preprocessing.

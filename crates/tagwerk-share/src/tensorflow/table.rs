@@ -7,8 +7,11 @@ const FOOTER: usize = 48;
 /// Kind of compression and checksum behind each block.
 const TRAILER: usize = 5;
 
+/// A key and its value.
+type Pair<'a> = (Vec<u8>, &'a [u8]);
+
 /// All keys with their values, ascending.
-pub(super) fn entries(file: &[u8]) -> Result<Vec<(Vec<u8>, &[u8])>, String> {
+pub(super) fn entries(file: &[u8]) -> Result<Vec<Pair<'_>>, String> {
     let body = file.len().checked_sub(FOOTER).ok_or("too short for a table")?;
     let mut footer = &file[body..];
     let mut magic = [0; 8];
@@ -19,7 +22,7 @@ pub(super) fn entries(file: &[u8]) -> Result<Vec<(Vec<u8>, &[u8])>, String> {
     let short = "the footer is damaged";
     let _metadata = handle(&mut footer).ok_or(short)?;
     let index = handle(&mut footer).ok_or(short)?;
-    let mut found: Vec<(Vec<u8>, &[u8])> = Vec::new();
+    let mut found: Vec<Pair<'_>> = Vec::new();
     for (_, mut place) in block(file, index)? {
         let place = handle(&mut place).ok_or("the index names no place")?;
         for (key, value) in block(file, place)? {
@@ -38,7 +41,7 @@ fn handle(bytes: &mut &[u8]) -> Option<(usize, usize)> {
 }
 
 /// The entries of a block whose checksum is right.
-fn block(file: &[u8], (offset, size): (usize, usize)) -> Result<Vec<(Vec<u8>, &[u8])>, String> {
+fn block(file: &[u8], (offset, size): (usize, usize)) -> Result<Vec<Pair<'_>>, String> {
     let end = offset.checked_add(size).and_then(|end| end.checked_add(TRAILER));
     let whole = end.and_then(|end| file.get(offset..end));
     let whole = whole.ok_or_else(|| format!("a block of {size} bytes at {offset} lies outside the file"))?;
@@ -65,7 +68,7 @@ fn block(file: &[u8], (offset, size): (usize, usize)) -> Result<Vec<(Vec<u8>, &[
         .checked_mul(4)
         .and_then(|bytes| count.checked_sub(bytes));
     let mut rest = &content[..places.ok_or("a block with more restarts than bytes")?];
-    let mut found: Vec<(Vec<u8>, &[u8])> = Vec::new();
+    let mut found: Vec<Pair<'_>> = Vec::new();
     while !rest.is_empty() {
         let entry = (|| {
             let shared = usize::try_from(varint(&mut rest)?).ok()?;

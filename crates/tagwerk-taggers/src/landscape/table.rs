@@ -87,6 +87,9 @@ fn classification(
             published: jets.then(|| runs[range.start].tagger.published()),
             trainings,
         })?;
+        if let Some(goat) = runs[range.start].tagger.reads_scores() {
+            table.reads(&choice.name, goat.taggers());
+        }
         if let Some(note) = runs[range.start].tagger.note() {
             table.note(&choice.name, note);
         }

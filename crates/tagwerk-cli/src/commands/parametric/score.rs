@@ -119,7 +119,7 @@ fn masses(text: &str) -> Result<Vec<f32>, Failure> {
     };
     let (first, last, step) = (number(first)?, number(last)?, number(step)?);
     let steps = (f64::from(last) - f64::from(first)) / f64::from(step);
-    if !(step > 0.0 && steps >= 0.0 && steps < MOST) {
+    if !(step > 0.0 && (0.0..MOST).contains(&steps)) {
         return Err(Failure::Usage(format!(
             "`{text}`: FIRST:LAST:STEP goes upwards, in fewer than {MOST} steps above 0"
         )));

@@ -3,6 +3,7 @@ use crate::events::Events;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
+use std::slice::from_ref;
 
 /// HEPMASS as it is shipped: comment sign, all digits, the lowest mass off by a rounding.
 fn hepmass(rows: usize) -> String {
@@ -46,7 +47,7 @@ fn a_converted_file_holds_the_events_that_the_text_holds_to_the_last_bit() {
     let out = dir.path().join("all.parquet");
     let mut last = (0, 0);
     let options = ConvertEventsOptions::default();
-    let told = convert_events(&[csv.clone()], &out, &options, &mut |done, total| {
+    let told = convert_events(from_ref(&csv), &out, &options, &mut |done, total| {
         assert!(done >= last.0 && done <= total);
         last = (done, total);
         true
@@ -61,12 +62,12 @@ fn a_converted_file_holds_the_events_that_the_text_holds_to_the_last_bit() {
         }
     );
     // The reader of CSV is another program; both read the same numbers.
-    assert_eq!(read(&[out.clone()]), read(&[csv]));
+    assert_eq!(read(from_ref(&out)), read(&[csv]));
     assert!(last.1 > 0);
     assert!(holds_events(&out, &EventColumns::default()).unwrap());
     // Converted again it stays what it is.
     let again = dir.path().join("again.parquet");
-    convert(&[out.clone()], &again, None).unwrap();
+    convert(from_ref(&out), &again, None).unwrap();
     assert_eq!(read(&[out]), read(&[again]));
 }
 
@@ -109,7 +110,7 @@ fn the_recipe_keeps_all_background_and_the_shares_of_signal() {
     let dir = tempfile::tempdir().unwrap();
     let csv = packed(&dir.path().join("all.csv.gz"), &hepmass(20_000));
     let whole = dir.path().join("all.parquet");
-    convert(&[csv.clone()], &whole, None).unwrap();
+    convert(from_ref(&csv), &whole, None).unwrap();
     let out = |name: &str| dir.path().join(name);
     let told = convert(&[csv], &out("a.parquet"), Some(Recipe::HepmassImb)).unwrap();
     // 2000 signal events a mass: 50, 20, 5, 1 and 0.3 %.
@@ -117,7 +118,7 @@ fn the_recipe_keeps_all_background_and_the_shares_of_signal() {
     assert_eq!(kept, [1000, 400, 100, 20, 6]);
     assert_eq!((told.background, told.left_out), (10_000, 20_000 - 11_526));
     // From text or from Parquet, the same events.
-    convert(&[whole.clone()], &out("b.parquet"), Some(Recipe::HepmassImb)).unwrap();
+    convert(from_ref(&whole), &out("b.parquet"), Some(Recipe::HepmassImb)).unwrap();
     assert_eq!(read(&[out("a.parquet")]), read(&[out("b.parquet")]));
     let other = ConvertEventsOptions {
         recipe: Some(Recipe::HepmassImb),

@@ -2,6 +2,7 @@
 
 use super::{FusedOps, dense, tensor, vector};
 use crate::kernels::chain::{self, ChainSpec, Pooling};
+use crate::kernels::dropout::Drop;
 use crate::kernels::workspace::Workspace;
 use crate::segments::Segments;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -19,6 +20,8 @@ pub struct ChainCall {
     pub spec: Arc<ChainSpec>,
     /// Offsets and row weights `[R]` of the sum at the end, if there is one.
     pub pooling: Option<(Segments, Option<Arc<Vec<f32>>>)>,
+    /// None, or the dropout behind each activated layer.
+    pub drops: Vec<Drop>,
     /// Buffers of the layer.
     pub workspace: Workspace,
 }
@@ -61,6 +64,7 @@ pub(super) fn chain_forward(
         parameters.storage(),
         x.storage(),
         call.pooling(),
+        &call.drops,
         keep,
         &call.workspace,
     );
@@ -98,6 +102,7 @@ impl Backward<Flex, 2> for ChainBackward {
             parameters.storage(),
             x.storage(),
             call.pooling(),
+            &call.drops,
             &saved,
             d_out.storage(),
             x_node.is_some(),

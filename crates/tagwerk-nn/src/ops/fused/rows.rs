@@ -2,12 +2,12 @@
 
 use super::host::{At, Operation, Saved, binary, unary};
 use crate::kernels::activation::{self, Activation};
-use crate::kernels::condition::{self, ConditionSpec, Mask};
+use crate::kernels::condition::{self, ConditionSpec};
+use crate::kernels::dropout::Drop;
 use crate::kernels::layer_norm;
 use crate::kernels::prelu;
 use crate::kernels::sparse::{self, SparseMatrix};
 use crate::kernels::workspace::Workspace;
-use crate::ops::DropoutMask;
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -131,19 +131,13 @@ pub(in crate::ops) fn activate(x: Tensor<2>, f: Activation) -> Tensor<2> {
 struct Condition {
     spec: ConditionSpec,
     inputs: Arc<Vec<f32>>,
-    mask: Option<Arc<DropoutMask>>,
+    drop: Option<Drop>,
     workspace: Workspace,
-}
-
-impl Condition {
-    fn mask(&self) -> Option<Mask<'_>> {
-        self.mask.as_ref().map(|mask| mask.view())
-    }
 }
 
 impl Operation<2> for Condition {
     fn forward(&self, [x, parameters]: [&[f32]; 2]) -> (Vec<f32>, [usize; 2], Saved) {
-        let y = condition::forward(&self.spec, parameters, &self.inputs, self.mask(), x);
+        let y = condition::forward(&self.spec, parameters, &self.inputs, self.drop, x);
         let rows = y.len() / self.spec.channels.max(1);
         (y, [rows, self.spec.channels], Arc::new(()))
     }
@@ -151,7 +145,7 @@ impl Operation<2> for Condition {
     fn backward(&self, at: At<2>) -> [Option<Vec<f32>>; 2] {
         let [x, parameters] = at.inputs;
         let (spec, m) = (&self.spec, &self.inputs);
-        let (gradient, d_x) = condition::backward(spec, parameters, m, self.mask(), x, at.d_output, &self.workspace);
+        let (gradient, d_x) = condition::backward(spec, parameters, m, self.drop, x, at.d_output, &self.workspace);
         [Some(d_x), Some(gradient)]
     }
 }
@@ -162,7 +156,7 @@ pub(in crate::ops) fn condition(
     parameters: Tensor<1>,
     spec: ConditionSpec,
     inputs: &Arc<Vec<f32>>,
-    mask: Option<Arc<DropoutMask>>,
+    drop: Option<Drop>,
     workspace: &Workspace,
 ) -> Tensor<2> {
     let (inputs, workspace) = (inputs.clone(), workspace.clone());
@@ -172,7 +166,7 @@ pub(in crate::ops) fn condition(
         Arc::new(Condition {
             spec,
             inputs,
-            mask,
+            drop,
             workspace,
         }),
     )

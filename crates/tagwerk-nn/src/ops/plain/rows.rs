@@ -1,11 +1,12 @@
 //! Rows: sparse products, layer normalization, activations, learned slopes.
 
+use super::transformer::factors;
 use super::{row, scatter_sum};
 use crate::kernels::activation::{Activation, SELU_ALPHA, SELU_SCALE};
 use crate::kernels::condition::ConditionSpec;
+use crate::kernels::dropout::Drop;
 use crate::kernels::norm::EPSILON;
 use crate::kernels::sparse::SparseMatrix;
-use crate::ops::DropoutMask;
 use burn::tensor::activation::{gelu, relu, sigmoid};
 use burn::tensor::{Int, Tensor, TensorData};
 use std::ops::Range;
@@ -72,7 +73,7 @@ pub fn condition(
     parameters: Tensor<1>,
     spec: ConditionSpec,
     inputs: &[f32],
-    mask: Option<&DropoutMask>,
+    drop: Option<Drop>,
 ) -> Tensor<2> {
     let device = x.device();
     let [rows, c] = x.dims();
@@ -88,10 +89,8 @@ pub fn condition(
     if spec.shift {
         y = y + map(spec.shift_weight(), spec.shift_constant());
     }
-    if let Some(mask) = mask {
-        let view = mask.view();
-        let factors: Vec<f32> = view.kept.iter().map(|&kept| f32::from(kept) * view.factor).collect();
-        y = y * Tensor::<2>::from_data(TensorData::new(factors, [rows, c]), &device);
+    if let Some(drop) = drop {
+        y = y * factors(drop, 0, [rows, c], &device);
     }
     y
 }

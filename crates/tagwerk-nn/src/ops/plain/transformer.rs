@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::ops::Range;
 
 /// The factors of a dropout for the places from `first` on, `[rows, columns]`.
-fn factors(drop: Drop, first: usize, [rows, columns]: [usize; 2], device: &Device) -> Tensor<2> {
+pub(super) fn factors(drop: Drop, first: usize, [rows, columns]: [usize; 2], device: &Device) -> Tensor<2> {
     let kept = drop.kept();
     let values: Vec<f32> = (0..rows * columns)
         .map(|i| drop.factor((first + i) as u32, kept))
