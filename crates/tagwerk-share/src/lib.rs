@@ -34,6 +34,7 @@
 mod error;
 mod import;
 mod parametric;
+mod tagger_target;
 mod tensorflow;
 mod torch;
 mod weaver;
@@ -43,6 +44,7 @@ pub use import::{ImportOptions, Imported, Inspection, TensorFact, import, inspec
 pub use parametric::{
     ImportedParametric, KerasNetwork, ParametricImport, ParametricInspection, import_parametric, inspect_parametric,
 };
+pub use tagger_target::TaggerTarget;
 pub use tensorflow::{Checkpoint, CheckpointTensor, TensorFlowType};
 pub use torch::{StateDict, TorchTensor, TorchType, TorchValues};
 pub use weaver::WeaverParticleNet;

@@ -95,7 +95,7 @@ pub use lstm_resnet::{LstmResNet, LstmResNetConfig};
 pub use network::{Network, NetworkLearner, Objective, vectors};
 pub use nsubjettiness::{Nsubjettiness, NsubjettinessConfig};
 pub use part::{PartConfig, ParticleTransformer};
-pub use particlenet::{BlockConfig, ParticleNetConfig, ParticleNetLiteConfig};
+pub use particlenet::{BlockConfig, ParticleNet, ParticleNetConfig, ParticleNetLiteConfig};
 pub use pcnn::{Pcnn, PcnnConfig};
 pub use pfn::PfnConfig;
 pub use resnext::{ResNext, ResNextConfig};

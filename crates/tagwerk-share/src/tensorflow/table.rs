@@ -20,8 +20,10 @@ pub(super) fn entries(file: &[u8]) -> Result<Vec<Pair<'_>>, String> {
         return Err("no table of TensorFlow: the last eight bytes are others".to_owned());
     }
     let short = "the footer is damaged";
-    let _metadata = handle(&mut footer).ok_or(short)?;
+    let metadata = handle(&mut footer).ok_or(short)?;
     let index = handle(&mut footer).ok_or(short)?;
+    // Nothing in it is of use here, but a damaged file is not to be trusted.
+    block(file, metadata)?;
     let mut found: Vec<Pair<'_>> = Vec::new();
     for (_, mut place) in block(file, index)? {
         let place = handle(&mut place).ok_or("the index names no place")?;
