@@ -335,18 +335,14 @@ mod tests {
         };
         let mut gradient = vec![0.0; 6];
         add_kl_gradient(&parameters, 0.7, 1.0, &mut gradient);
-        for i in 0..6 {
+        for (i, expected) in gradient.iter().enumerate() {
             let shifted = |h: f64| {
                 let mut moved = parameters.clone();
                 moved[i] += h;
                 value(&moved)
             };
             let difference = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
-            assert!(
-                (difference - gradient[i]).abs() < 1e-7,
-                "{i}: {difference} {}",
-                gradient[i]
-            );
+            assert!((difference - expected).abs() < 1e-7, "{i}: {difference} {expected}");
         }
     }
 

@@ -20,14 +20,14 @@ fn toy(mode: Mode, beta: f64) -> AdamMcmcConfig {
     }
 }
 
-/// Variances from 8 chains of half a million steps.
+/// Variances from 8 chains of 250,000 steps.
 fn variances(sampler: &AdamMcmcConfig) -> [f64; 2] {
     let target = Gaussian::diagonal(&[1.0, 0.25]);
     let energy = Energy::new(&target, Tempering::default(), Prior::Flat).unwrap();
     let config = ChainsConfig {
         chains: 8,
-        steps: 550_000,
-        burn_in: 50_000,
+        steps: 275_000,
+        burn_in: 25_000,
         every: 2,
         batch: None,
         start_spread: 0.3,
@@ -111,7 +111,7 @@ fn every_cell_of_the_table_has_its_variances() {
                 "{name}, beta {beta}: {own:.4}, reference {expected:.4}, earlier {}",
                 earlier[i]
             );
-            if (own / expected - 1.0).abs() > 0.015 || (own / earlier[i] - 1.0).abs() > 0.03 {
+            if (own / expected - 1.0).abs() > 0.025 || (own / earlier[i] - 1.0).abs() > 0.04 {
                 faults.push(format!(
                     "{name}, beta {beta}: {own}, reference {expected}, earlier {}",
                     earlier[i]
