@@ -52,7 +52,7 @@ pub use config::{Optimizer, StepSchedule, SurrogateConfig, SurrogateTraining};
 pub use ddpm::{Ddpm, DdpmConfig, DdpmWeights, NoisyBatch};
 pub use error::SurrogateError;
 pub use exact::{Encoded, Interpolation};
-pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, Pairs, Path, matching_loss, matching_losses};
+pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, FlowTarget, Pairs, Path, matching_loss, matching_losses};
 pub use normal::{normal_cdf, normal_quantile, normal_tail};
 pub use ode::{Adaptive, Fixed, Scheme, Solution, Solver, Times, Velocity, solve};
 pub use surrogate::{Samples, Surrogate};

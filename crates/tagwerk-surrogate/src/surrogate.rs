@@ -8,6 +8,7 @@
 //! Several sets of weights answer with the same noise (common random numbers): sample j of jet i differs between members by
 //! their weights alone, so that the spread over members is the ignorance about the weights, not the luck of the draw.
 
+mod answers;
 mod files;
 
 use crate::conditions::Conditions;
