@@ -8,7 +8,6 @@ mod reading;
 
 pub use either::Dataset;
 pub use open::{FileFingerprint, Fingerprint};
-pub(crate) use open::{checksum, hexadecimal};
 pub use options::JetOptions;
 pub(crate) use reading::{Block, Gauge};
 

@@ -5,7 +5,7 @@
 //! that cannot continue a download is read from the start.
 
 use crate::catalogue::{CatalogueEntry, FileEntry, Holds};
-use crate::dataset::hexadecimal;
+use crate::digest::hexadecimal;
 use crate::error::DataError;
 use md5::{Digest, Md5};
 use std::fs::{File, OpenOptions};

@@ -10,7 +10,6 @@ mod tensor;
 pub use tensor::{TorchTensor, TorchType, TorchValues};
 
 use crate::error::{Result, ShareError, io};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read};
@@ -88,7 +87,7 @@ impl StateDict {
             tensors.push((name, tensor));
         }
         Ok(Self {
-            sha256: Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect(),
+            sha256: tagwerk_data::sha256(bytes),
             bytes: bytes.len() as u64,
             tensors,
         })

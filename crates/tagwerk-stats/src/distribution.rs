@@ -6,4 +6,4 @@ mod normal;
 
 pub use chi_square::chi_square_tail;
 pub use kolmogorov::kolmogorov_tail;
-pub use normal::{normal_cdf, normal_quantile};
+pub use normal::{normal_cdf, normal_quantile, normal_tail};

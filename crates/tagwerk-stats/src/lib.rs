@@ -100,7 +100,7 @@ pub use class_entropy::{ClassEntropy, class_entropy};
 pub use column::RejectionColumn;
 pub use combination::EnsembleRule;
 pub use delong::{AucComparison, AucEstimate, delong, delong_pair};
-pub use distribution::{chi_square_tail, kolmogorov_tail, normal_cdf, normal_quantile};
+pub use distribution::{chi_square_tail, kolmogorov_tail, normal_cdf, normal_quantile, normal_tail};
 pub use ensemble::{ENSEMBLE_POINT, Ensembles, ensembles};
 pub use epistemic::{EpistemicSpread, SPREAD_BINS, epistemic_spread};
 pub use error::{Result, StatsError};

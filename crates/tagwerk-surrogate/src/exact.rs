@@ -8,10 +8,10 @@
 
 use crate::error::SurrogateError;
 use crate::flow::likelihood::LN_ROOT_TWO_PI;
-use crate::normal::{normal_cdf, normal_quantile, normal_tail};
 use crate::ode::{Solver, Velocity, solve};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tagwerk_stats::{normal_cdf, normal_quantile, normal_tail};
 
 /// Where a row stands in the distribution of its jet.
 #[derive(Debug, Clone, PartialEq)]

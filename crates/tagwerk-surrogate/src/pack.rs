@@ -34,9 +34,9 @@ use crate::recalibrated::mixture_pit;
 use crate::rerun::Rerun;
 use crate::score_table::ScoreTable;
 use crate::verify::verify_members;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
+use tagwerk_data::sha256;
 use tagwerk_stats::{SurrogateEvaluation, central_coverage, pit_histogram};
 
 /// What is packed.
@@ -418,11 +418,6 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, SurrogateError> {
             path: "JSON".into(),
             reason: e.to_string(),
         })
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn record(path: &str, content: &[u8]) -> FileRecord {

@@ -235,17 +235,6 @@ pub fn efficiency<M: ScoreModel + ?Sized>(
     Ok(out)
 }
 
-/// The score of a logit.
-pub fn score_of_logit(logit: f64) -> f64 {
-    if logit >= 0.0 {
-        1.0 / (1.0 + (-logit).exp())
-    } else {
-        // Keeps the digits of small scores.
-        let e = logit.exp();
-        e / (1.0 + e)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,12 +294,5 @@ mod tests {
         assert!(cdf(&Echo { broken: false }, 0, &conditions, &[2.0; 1000]).is_err());
         assert!(cdf(&Echo { broken: false }, 0, &conditions[..3], &[0.5]).is_err());
         assert!(cdf(&Echo { broken: false }, 0, &conditions, &[0.5; 7]).is_err());
-    }
-
-    #[test]
-    fn scores_of_large_logits_keep_their_digits() {
-        assert_eq!(score_of_logit(0.0), 0.5);
-        assert!((score_of_logit(-40.0) / (-40.0_f64).exp() - 1.0).abs() < 1e-12);
-        assert_eq!((score_of_logit(800.0), score_of_logit(-800.0)), (1.0, 0.0));
     }
 }

@@ -19,7 +19,7 @@ use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use tagwerk_data::{Part, Plan, RowSet, Split, split_rows, subset};
+use tagwerk_data::{Part, Plan, RowSet, Split, hexadecimal, split_rows, subset};
 
 /// Which columns a table is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,7 +278,7 @@ impl Table {
                 digest.update(value.to_le_bytes());
             }
         }
-        digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        hexadecimal(&digest.finalize())
     }
 }
 

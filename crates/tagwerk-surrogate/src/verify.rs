@@ -10,7 +10,7 @@ use crate::domain::Domain;
 use crate::error::SurrogateError;
 use crate::golden::{Answers, FEWEST_GOLDEN, Golden};
 use crate::manifest::{Described, FORMAT, FORMAT_VERSION, Manifest, schema_text, violations};
-use crate::pack::{FILES, MANIFEST, SUMS, WEIGHTS, jets_table, sha256, sums, thresholds};
+use crate::pack::{FILES, MANIFEST, SUMS, WEIGHTS, jets_table, sums, thresholds};
 use crate::recalibrated::mixture_pit;
 use crate::rerun::Rerun;
 use crate::score_model::ScoreModel;
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use tagwerk_data::sha256;
 use tagwerk_stats::{SurrogateEvaluation, central_coverage, pit_histogram};
 
 /// What was checked and what failed.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use tagwerk_data::{hexadecimal, sha256};
 
 /// Version of the layout; other ones are refused.
 const FORMAT: u32 = 2;
@@ -187,7 +188,7 @@ impl Checkpoints {
         if expected != checksum_line(&text).as_bytes() {
             return Err(damaged(format!(
                 "its SHA-256 {} is not the one in {STATE_CHECKSUM}; one of the two files is damaged",
-                hex(&Sha256::digest(&text))
+                sha256(&text)
             )));
         }
         let state: State = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
@@ -250,15 +251,11 @@ fn record(file: &Path) -> Result<FileRecord> {
     }
     Ok(FileRecord {
         bytes,
-        sha256: hex(&digest.finalize()),
+        sha256: hexadecimal(&digest.finalize()),
     })
 }
 
 /// What stands in [`STATE_CHECKSUM`]: `sha256sum -c` understands it.
 fn checksum_line(state: &[u8]) -> String {
-    format!("{}  {STATE}\n", hex(&Sha256::digest(state)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    format!("{}  {STATE}\n", sha256(state))
 }

@@ -4,6 +4,7 @@ use super::classes::{chosen_rows, of_chosen};
 use super::{DataFile, Inner, JetDataset, JetOptions};
 use crate::catalogue;
 use crate::columns::JetColumns;
+use crate::digest::{checksum, sha256};
 use crate::error::DataError;
 use crate::readers::{self, NumpyArrays, ParquetFile};
 use crate::source::{Plan, Source};
@@ -13,9 +14,6 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, Int64Array};
 use arrow_schema::DataType;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -224,7 +222,7 @@ impl JetDataset {
                     name: file.source.file().to_owned(),
                     bytes: catalogue::SAMPLE_PARQUET.len() as u64,
                     rows,
-                    sha256: hexadecimal(&Sha256::digest(catalogue::SAMPLE_PARQUET)),
+                    sha256: sha256(catalogue::SAMPLE_PARQUET),
                 }),
                 Some(path) => {
                     let (bytes, sha256) = checksum(path)?;
@@ -367,31 +365,4 @@ fn integers(array: &dyn Array) -> Option<Vec<i64>> {
         DataType::Float64 => whole(&mut array.as_primitive::<Float64Type>().values().iter().copied()),
         _ => return None,
     })
-}
-
-/// Length and SHA-256 of a file, read whole.
-pub(crate) fn checksum(path: &Path) -> Result<(u64, String), DataError> {
-    let mut handle = std::fs::File::open(path).map_err(DataError::io(path, "open"))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0u64;
-    loop {
-        let n = handle.read(&mut buffer).map_err(DataError::io(path, "read"))?;
-        if n == 0 {
-            break;
-        }
-        hasher.update(&buffer[..n]);
-        bytes += n as u64;
-    }
-    Ok((bytes, hexadecimal(&hasher.finalize())))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

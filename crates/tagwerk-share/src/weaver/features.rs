@@ -6,7 +6,6 @@
 
 use crate::error::{Result, ShareError, io};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -223,7 +222,7 @@ impl Preprocess {
             Some(names) => Some(Vec::<String>::deserialize(names).map_err(|e| format!("output_names: {e}"))?),
         };
         Ok(Self {
-            sha256: Some(Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()),
+            sha256: Some(tagwerk_data::sha256(bytes)),
             scaling,
             max_constituents: features.var_length,
             features: features.var_names,

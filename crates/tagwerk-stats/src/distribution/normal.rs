@@ -8,6 +8,11 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
+/// 1 - [`normal_cdf`], without the loss of digits in the upper tail.
+pub fn normal_tail(x: f64) -> f64 {
+    normal_cdf(-x)
+}
+
 /// The value below which a share `p` lies: the inverse of [`normal_cdf`]. 0 gives minus infinity, 1 infinity; outside
 /// [0, 1] and for NaN there is none, which is NaN.
 ///
@@ -97,6 +102,39 @@ mod tests {
             (f64::NEG_INFINITY, f64::INFINITY)
         );
         assert!(normal_quantile(1.5).is_nan() && normal_quantile(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn quantiles_have_their_tabulated_values() {
+        // Python: statistics.NormalDist().inv_cdf(p).
+        for (p, z) in [
+            (0.5, 0.0),
+            (0.8413447460685429, 1.0),
+            (0.975, 1.9599639845400536),
+            (1e-10, -6.361340902404056),
+            (0.001, -3.090232306167813),
+        ] {
+            assert!(
+                (normal_quantile(p) - z).abs() < 1e-12 * (1.0 + z.abs()),
+                "{p}: {}",
+                normal_quantile(p)
+            );
+        }
+        assert_eq!(normal_quantile(0.0), f64::NEG_INFINITY);
+        assert_eq!(normal_quantile(1.0), f64::INFINITY);
+        assert!(normal_quantile(-0.1).is_nan() && normal_quantile(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn the_quantile_inverts_the_distribution_into_the_far_tail() {
+        for i in -370..=80 {
+            let z = f64::from(i) * 0.1;
+            let back = normal_quantile(normal_cdf(z));
+            // Near 1 the probability has no digits left to tell z from.
+            let tolerance = if z > 0.0 { 1e-15 / (-0.5 * z * z).exp() } else { 0.0 };
+            assert!((back - z).abs() < 1e-9 + 10.0 * tolerance, "{z} {back}");
+        }
+        assert!((normal_tail(30.0) / 4.906_713_927_148_187e-198 - 1.0).abs() < 1e-12);
     }
 
     proptest! {

@@ -7,7 +7,8 @@
 
 use super::Study;
 use crate::error::SurrogateError;
-use crate::score_model::{ScoreModel, efficiency, score_of_logit};
+use crate::score_model::{ScoreModel, efficiency};
+use crate::transform::score_of_logit;
 use tagwerk_stats::{JsDistance, SpectrumBand, js_over_members};
 
 /// Bins of the paper's spectrum: numpy's linspace(0.5, 1.1, 20).

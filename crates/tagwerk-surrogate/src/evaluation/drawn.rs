@@ -4,7 +4,8 @@
 
 use super::{Study, accuracy::Accuracy, by_class, over_jets};
 use crate::error::SurrogateError;
-use crate::score_model::{ScoreModel, sample, score_of_logit};
+use crate::score_model::{ScoreModel, sample};
+use crate::transform::score_of_logit;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use tagwerk_data::random::{normal, stream};

@@ -3,8 +3,9 @@
 use super::{Study, by_class, over_jets};
 use crate::domain::{Domain, DomainAnswer, QUANTILES};
 use crate::error::SurrogateError;
-use crate::score_model::{ScoreModel, sample, score_of_logit};
+use crate::score_model::{ScoreModel, sample};
 use crate::score_table::ScoreTable;
+use crate::transform::score_of_logit;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,8 +3,9 @@
 
 use super::Study;
 use crate::error::SurrogateError;
-use crate::score_model::{ScoreModel, sample, score_of_logit};
+use crate::score_model::{ScoreModel, sample};
 use crate::score_table::ScoreTable;
+use crate::transform::score_of_logit;
 use tagwerk_data::random::{normal, stream};
 use tagwerk_stats::SingleJet;
 

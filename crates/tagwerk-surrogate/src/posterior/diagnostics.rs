@@ -11,6 +11,7 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tagwerk_stats::{normal_quantile, sample_quantile};
 
 /// Diagnosis of one quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -50,8 +51,8 @@ pub fn diagnose(chains: &[&[f64]]) -> Option<Diagnosis> {
         rhat: plain_rhat(&scores)?.max(folded),
         ess_bulk: effective_size(&scores),
         ess_tail: f64::min(
-            tail_size(chains, quantile(&all, 0.05)),
-            tail_size(chains, quantile(&all, 0.95)),
+            tail_size(chains, sample_quantile(&all, 0.05)),
+            tail_size(chains, sample_quantile(&all, 0.95)),
         ),
     })
 }
@@ -112,10 +113,10 @@ pub fn diagnose_weights(chains: &[&[f32]], weights: usize) -> Option<WeightDiagn
     Some(WeightDiagnosis {
         weights: rhat.len(),
         rhat_largest: *rhat.last()?,
-        rhat_99: quantile(&rhat, 0.99),
-        rhat_median: quantile(&rhat, 0.5),
+        rhat_99: sample_quantile(&rhat, 0.99),
+        rhat_median: sample_quantile(&rhat, 0.5),
         ess_bulk_smallest: *bulk.first()?,
-        ess_bulk_median: quantile(&bulk, 0.5),
+        ess_bulk_median: sample_quantile(&bulk, 0.5),
         ess_tail_smallest: *tail.first()?,
     })
 }
@@ -146,15 +147,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 fn median(chains: &[Vec<f64>]) -> f64 {
-    quantile(&sorted(chains.iter().flatten().copied()), 0.5)
-}
-
-/// Quantile of ordered values with linear interpolation (type 7).
-fn quantile(ordered: &[f64], share: f64) -> f64 {
-    let place = share * (ordered.len() - 1) as f64;
-    let below = ordered[place.floor() as usize];
-    let above = ordered[place.ceil() as usize];
-    below + (place - place.floor()) * (above - below)
+    sample_quantile(&sorted(chains.iter().flatten().copied()), 0.5)
 }
 
 /// Phi^-1((rank - 3/8) / (n + 1/4)) of each value among all, ties having the mean of their ranks.
@@ -274,21 +267,4 @@ fn effective_size(chains: &[Vec<f64>]) -> f64 {
     let tau = -1.0 + 2.0 * sum + last;
     // Negative correlations help only so far.
     total / tau.max(1.0 / total.log10())
-}
-
-/// The z with Phi(z) = p for p inside (0, 1), by three steps of Halley's method.
-fn normal_quantile(p: f64) -> f64 {
-    let upper = p > 0.5;
-    let tail = if upper { 1.0 - p } else { p };
-    // Abramowitz, Stegun 26.2.23: within 4.5e-4.
-    let t = (-2.0 * tail.ln()).sqrt();
-    let above = 2.515517 + t * (0.802853 + t * 0.010328);
-    let below = 1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308));
-    let mut z = above / below - t;
-    for _ in 0..3 {
-        let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
-        let off = (0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2) - tail) / density;
-        z -= off / (1.0 + 0.5 * z * off);
-    }
-    if upper { -z } else { z }
 }

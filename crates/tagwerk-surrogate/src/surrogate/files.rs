@@ -8,11 +8,10 @@ use crate::ode::Solver;
 use crate::transform::Transform;
 use crate::velocity::{VelocityConfig, VelocityNet, parse, write};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
-use tagwerk_data::AtomicFile;
+use tagwerk_data::{AtomicFile, sha256};
 
 /// Version of the files; other ones are refused.
 const FORMAT: u32 = 1;
@@ -117,8 +116,4 @@ impl Surrogate {
 
 fn prefix(member: usize) -> String {
     format!("members.{member}.")
-}
-
-fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
 }

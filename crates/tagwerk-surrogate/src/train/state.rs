@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
+use tagwerk_data::hexadecimal;
 
 /// Version of the layout; other ones are refused.
 const FORMAT: u32 = 1;
@@ -153,7 +154,7 @@ impl State {
         {
             digest.update(bytes(values));
         }
-        digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        hexadecimal(&digest.finalize())
     }
 }
 

@@ -4,7 +4,6 @@ use super::{Done, Placed, Site, Work, train_all};
 use crate::cross_fit::{CrossFit, Role, ScoreMatrix};
 use crate::error::TaggerError;
 use crate::run::{RunConfig, Views};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -93,7 +92,5 @@ fn checksum(path: &Path) -> Result<String, TaggerError> {
         path: path.to_path_buf(),
         reason: format!("read: {e}"),
     })?;
-    let digest = Sha256::digest(&bytes);
-    let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("sha256:{hexadecimal}"))
+    Ok(format!("sha256:{}", tagwerk_data::sha256(&bytes)))
 }
