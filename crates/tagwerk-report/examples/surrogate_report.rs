@@ -1,5 +1,5 @@
-//! Writes the report of the built-in demonstration: `cargo run --release -p tagwerk-report --example surrogate_report --
-//! FOLDER`.
+//! Writes the report of the built-in demonstration: `cargo run --release -p tagwerk-report --example surrogate_report
+//! -- FOLDER`.
 //!
 //! The classifier is a formula and the surrogate a posterior around it, so every number is as it should be.
 #![allow(clippy::print_stdout)]

@@ -14,8 +14,8 @@ pub struct QuantileBin {
     pub rows: Vec<usize>,
 }
 
-/// Cuts rows into at most `bins` bins. Rows of one value stay together, so that a count (of constituents, say) is in one
-/// bin only; there are then fewer bins than asked for.
+/// Cuts rows into at most `bins` bins. Rows of one value stay together, so that a count (of constituents, say) is in
+/// one bin only; there are then fewer bins than asked for.
 ///
 /// # Errors
 /// No rows, values that are not finite.

@@ -1,8 +1,9 @@
-//! What an evaluation of a surrogate tells: a plain result that is written as JSON, drawn by a report, packed in a file.
+//! What an evaluation of a surrogate tells: a plain result that is written as JSON, drawn by a report, packed in a
+//! file.
 //!
 //! A surrogate predicts the score that a classifier gives to a jet of given conditions. It has one or more members
-//! (weight sets of a posterior); its predictive distribution is their mixture. "E1" to "E9" are the studies of Bieringer
-//! et al., "Classifier surrogates", arXiv:2402.15558, in the order of their notebooks.
+//! (weight sets of a posterior); its predictive distribution is their mixture. "E1" to "E9" are the studies of
+//! Bieringer et al., "Classifier surrogates", arXiv:2402.15558, in the order of their notebooks.
 
 use crate::calibration::{CalibrationCurve, LikelihoodSummary, PitHistogram, PitRecalibration, RankHistogram};
 use crate::delong::AucEstimate;

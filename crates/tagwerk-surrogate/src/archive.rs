@@ -159,8 +159,8 @@ fn end_record(bytes: &[u8]) -> Result<usize, String> {
 /// Reads an archive.
 ///
 /// # Errors
-/// A file that cannot be read, is larger than [`LARGEST_ARCHIVE`], is no archive, is cut or damaged, or has members that
-/// do not belong there.
+/// A file that cannot be read, is larger than [`LARGEST_ARCHIVE`], is no archive, is cut or damaged, or has members
+/// that do not belong there.
 pub(crate) fn read(path: &Path) -> Result<Members, SurrogateError> {
     let failed = |reason: String| SurrogateError::Artifact {
         path: path.to_owned(),

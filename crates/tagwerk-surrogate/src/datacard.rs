@@ -81,7 +81,8 @@ pub(crate) fn datacard(m: &Manifest) -> String {
         line(format!("| {level} | {share:.4} |"));
     }
     line(format!(
-        "\nKS of the PIT {:.4}; AUC {:.5} (classifier {:.5}); JS distance of accuracy spectra {:.4}; CRPS {:.5}; NLL {:.4}.",
+        "\nKS of the PIT {:.4}; AUC {:.5} (classifier {:.5}); JS distance of accuracy spectra {:.4}; CRPS {:.5}; NLL \
+         {:.4}.",
         v.pit_ks, v.auc_surrogate, v.auc_classifier, v.js_distance, v.crps, v.nll
     ));
     line(format!("\nIn an analysis: {}", v.closure));

@@ -72,8 +72,8 @@ pub struct EvaluationOptions {
     pub working_points: Vec<f64>,
     /// Bins of conditions in which spread and accuracy are told (E4). Default: 10.
     pub profile_bins: usize,
-    /// Shifts of one condition (E6). Default: `jet_pt` by up to 1000, `jet_energy` by up to 4000, `jet_nparticles` by up
-    /// to 200; names that the table lacks are left out.
+    /// Shifts of one condition (E6). Default: `jet_pt` by up to 1000, `jet_energy` by up to 4000, `jet_nparticles` by
+    /// up to 200; names that the table lacks are left out.
     pub shifts: Vec<Shift>,
     /// Jets that are shifted. Default: 500.
     pub shift_rows: usize,

@@ -175,7 +175,8 @@ impl Answers {
                 let rows: Vec<usize> = (0..ours.len()).filter(differs).collect();
                 if let Some(&first) = rows.first() {
                     out.push(format!(
-                        "{} of {} {what} differ from the expected ones by more than {:e} in {}: first in line {}, {} instead of {}",
+                        "{} of {} {what} differ from the expected ones by more than {:e} in {}: \
+                         first in line {}, {} instead of {}",
                         rows.len(),
                         ours.len(),
                         limits[column],

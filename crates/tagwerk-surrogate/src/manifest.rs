@@ -1,9 +1,9 @@
 //! The manifest of a packed surrogate: seventeen items without which nobody outside can use it.
 //!
 //! The items follow the wish list for reusable machine-learned models in LHC analyses (arXiv:2312.14575) and what users
-//! of published models stumble over. Each is a section with typed fields; all fields are required and none may be empty.
-//! What does not apply is said in words ("none: the score is not calibrated to data"), so that silence never has to be
-//! interpreted. People write [`Declaration`]; the packer measures the rest.
+//! of published models stumble over. Each is a section with typed fields; all fields are required and none may be
+//! empty. What does not apply is said in words ("none: the score is not calibrated to data"), so that silence never has
+//! to be interpreted. People write [`Declaration`]; the packer measures the rest.
 //!
 //! Structs, their documentation and the JSON schema come from one table (the macro `section`), so they cannot differ.
 

@@ -1,9 +1,9 @@
 //! A surrogate behind a recalibration: the same questions, answered through a monotone map of the PIT.
 //!
 //! With the map v = G(u) of [`PitRecalibration`] the distribution becomes G(F(x | c)), its density F'(x | c) G'(F), and
-//! noise z draws F^-1(G^-1(Phi(z)) | c). Every member goes through the same map, so that members keep their differences.
-//! The map is learned from the PIT of the mixture; for one member it makes the calibration rows uniform exactly, for
-//! several as far as their distributions overlap.
+//! noise z draws F^-1(G^-1(Phi(z)) | c). Every member goes through the same map, so that members keep their
+//! differences. The map is learned from the PIT of the mixture; for one member it makes the calibration rows uniform
+//! exactly, for several as far as their distributions overlap.
 
 use crate::error::SurrogateError;
 use crate::score_model::{ScoreModel, cdf};

@@ -379,7 +379,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_changed_byte_of_any_member_fails(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+    fn any_changed_byte_of_any_member_fails(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), bit in 0..8_u8,
+    ) {
         let mut changed = members().clone();
         let name = changed.keys().nth(which.index(changed.len())).unwrap().clone();
         let content = changed.get_mut(&name).unwrap();

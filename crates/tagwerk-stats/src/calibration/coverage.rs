@@ -1,7 +1,7 @@
 //! Central coverage: how often the observed value lies in the central interval of a level.
 //!
-//! The interval of level a holds the middle share a of the predicted distribution: (1 - a)/2 <= PIT <= (1 + a)/2. Shares
-//! carry Wilson's binomial interval ([`Proportion`]).
+//! The interval of level a holds the middle share a of the predicted distribution: (1 - a)/2 <= PIT <= (1 + a)/2.
+//! Shares carry Wilson's binomial interval ([`Proportion`]).
 
 use crate::checks;
 use crate::error::Result;

@@ -2,8 +2,8 @@
 //!
 //! Romano, Patterson, Candès, arXiv:1905.03222. For a calibration row with predicted interval [l, h] and observed y the
 //! conformity score is max(l - y, y - h): how far the interval must grow (or may shrink) to hold y. Growing every
-//! interval by the ceil((n + 1) a)-th smallest score covers a fresh exchangeable row with probability at least a, and at
-//! most a + 1/(n + 1) when scores differ.
+//! interval by the ceil((n + 1) a)-th smallest score covers a fresh exchangeable row with probability at least a, and
+//! at most a + 1/(n + 1) when scores differ.
 
 use crate::checks;
 use crate::error::{Result, StatsError};

@@ -1,8 +1,8 @@
 //! One-sided calibration: how often the predicted quantile of a level lies above the observed value.
 //!
-//! C(a) = share of rows with Q_a >= y, which for a continuous prediction is the share with PIT <= a. On the diagonal the
-//! prediction is calibrated. Above it, observed values lie low in the prediction; below it, high. This is the sign of a
-//! bias, not a width: for widths see central coverage.
+//! C(a) = share of rows with Q_a >= y, which for a continuous prediction is the share with PIT <= a. On the diagonal
+//! the prediction is calibrated. Above it, observed values lie low in the prediction; below it, high. This is the sign
+//! of a bias, not a width: for widths see central coverage.
 //!
 //! With several members (weight sets of a Bayesian model) the band is the smallest and largest member at each level.
 

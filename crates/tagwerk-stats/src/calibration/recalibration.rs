@@ -1,13 +1,13 @@
 //! Recalibration of a predictive distribution: a monotone map of its PIT, learned on rows kept apart.
 //!
-//! If the PIT u of calibration rows is distributed as G, then G(u) is uniform. The map is G's estimate, v = G(u), so the
-//! corrected distribution is G(F(y | c)) and its quantile of level a is F^-1(G^-1(a) | c). It is continuous and strictly
-//! ascending, hence reversible, and fixes 0 and 1.
+//! If the PIT u of calibration rows is distributed as G, then G(u) is uniform. The map is G's estimate, v = G(u), so
+//! the corrected distribution is G(F(y | c)) and its quantile of level a is F^-1(G^-1(a) | c). It is continuous and
+//! strictly ascending, hence reversible, and fixes 0 and 1.
 //!
 //! With every calibration row a knot, at height i/(n + 1), it is split conformal prediction (Vovk, Gammerman, Shafer,
-//! 2005; Chernozhukov, Wüthrich, Zhu, PNAS 118 (2021) e2107794118): a fresh exchangeable row has v <= a with probability
-//! within 1/(n + 1) of a. With K knots that slack is 1/K more. The guarantee is over all rows; one map a class
-//! (Mondrian) gives it for each class.
+//! 2005; Chernozhukov, Wüthrich, Zhu, PNAS 118 (2021) e2107794118): a fresh exchangeable row has v <= a with
+//! probability within 1/(n + 1) of a. With K knots that slack is 1/K more. The guarantee is over all rows; one map a
+//! class (Mondrian) gives it for each class.
 
 use crate::checks;
 use crate::error::{Result, StatsError};

@@ -2,8 +2,8 @@
 //!
 //! Three ways, each where it is exact or as good as exact. A large distance is twice the one-sided probability
 //! (Smirnov's sum; the event that both sides exceed it is negligible). A small one in a small sample is the matrix
-//! power of Marsaglia, Tsang, Wang (J. Stat. Softw. 8 (2003) 18). A small one in a large sample is the expansion of Pelz
-//! and Good (J. R. Stat. Soc. B 38 (1976) 152), as Simard and L'Ecuyer give it (J. Stat. Softw. 39 (2011) 11).
+//! power of Marsaglia, Tsang, Wang (J. Stat. Softw. 8 (2003) 18). A small one in a large sample is the expansion of
+//! Pelz and Good (J. R. Stat. Soc. B 38 (1976) 152), as Simard and L'Ecuyer give it (J. Stat. Softw. 39 (2011) 11).
 
 use std::f64::consts::{FRAC_PI_2, PI};
 

@@ -286,7 +286,9 @@ mod tests {
         #[test]
         fn the_tree_finds_what_looking_at_all_rows_finds(
             // A coarse grid: many equal rows and splits through ties.
-            rows in proptest::collection::vec(0..9_i32, 60..600), query in [-3..12_i32, -3..12, -3..12], k in 1..20_usize,
+            rows in proptest::collection::vec(0..9_i32, 60..600),
+            query in [-3..12_i32, -3..12, -3..12],
+            k in 1..20_usize,
         ) {
             let rows: Vec<f64> = rows[..rows.len() / 3 * 3].iter().map(|&x| f64::from(x)).collect();
             let fitted = Neighbors::fit(&rows, 3, k);

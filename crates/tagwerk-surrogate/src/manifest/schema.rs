@@ -72,8 +72,8 @@ pub(super) fn object(title: &str, fields: &[(&str, &str, Value)]) -> Value {
 /// Texts that stand where something should be said.
 const PLACEHOLDERS: [&str; 8] = ["todo", "tbd", "fixme", "?", "-", "n/a", "none yet", "xxx"];
 
-/// Everything in which `value` differs from `schema`, one sentence each, with the place as `section.field[index]`. Empty
-/// for a valid value.
+/// Everything in which `value` differs from `schema`, one sentence each, with the place as `section.field[index]`.
+/// Empty for a valid value.
 pub fn violations(value: &Value, schema: &Value) -> Vec<String> {
     let mut out = Vec::new();
     check("", value, schema, &mut out);

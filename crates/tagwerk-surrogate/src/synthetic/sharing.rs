@@ -163,8 +163,8 @@ pub fn declaration() -> Declaration {
         },
         member_origin: text("drawn by hand around the truth"),
         combination: text(
-            "Average samples over noise for the expectation; repeat with each member and take the spread of the results \
-             as the uncertainty of the surrogate.",
+            "Average samples over noise for the expectation; repeat with each member and take the spread of the \
+             results as the uncertainty of the surrogate.",
         ),
         training_data: TrainingData {
             samples: vec![text("synthetic jets")],

@@ -10,9 +10,10 @@ pub fn spectrum_figure(evaluation: &SurrogateEvaluation) -> Result<Option<Figure
     figure(
         "spectra",
         "Spectra of accuracy and scores",
-        "Share of jets a bin, over a logarithmic axis; band: smallest and largest member. The accuracy is the predicted \
-         probability of being on the right side of 1/2, compared with the classifier's own score of the right class: \
-         two different quantities, as in arXiv:2402.15558. Logits are one like with like. JS: Jensen-Shannon distance.",
+        "Share of jets a bin, over a logarithmic axis; band: smallest and largest member. The accuracy is the \
+         predicted probability of being on the right side of 1/2, compared with the classifier's own score of the \
+         right class: two different quantities, as in arXiv:2402.15558. Logits are like with like. JS: \
+         Jensen-Shannon distance.",
         2,
         vec![
             plot("accuracy", "predicted accuracy", &evaluation.accuracy, &js.accuracy),

@@ -15,8 +15,8 @@ pub fn epistemic_figure(evaluation: &SurrogateEvaluation) -> Result<Option<Figur
     figure(
         "epistemic",
         "Epistemic spread and predicted accuracy against the conditions",
-        "Medians over jets in bins of equally many; bars from the 10 % to the 90 % quantile over jets. The spread is the \
-         largest minus the smallest member at equal noise. Steps at the bottom: where the training jets are, in \
+        "Medians over jets in bins of equally many; bars from the 10 % to the 90 % quantile over jets. The spread is \
+         the largest minus the smallest member at equal noise. Steps at the bottom: where the training jets are, in \
          arbitrary units. A surrogate that knows its limits spreads where they thin out.",
         2,
         plots,

@@ -29,8 +29,8 @@ pub fn surrogate_roc_figure(evaluation: &SurrogateEvaluation) -> Result<Option<F
     figure(
         "surrogate_roc",
         "ROC curves of classifier and surrogate",
-        "Background rejection against signal efficiency; the band is from the smallest to the largest member. Errors of \
-         the areas: the test sample for the classifier, the members for the surrogate.",
+        "Background rejection against signal efficiency; the band is from the smallest to the largest member. Errors \
+         of the areas: the test sample for the classifier, the members for the surrogate.",
         1,
         vec![Plot {
             title: String::new(),
