@@ -13,7 +13,8 @@ mod table;
 
 use crate::array_set::ArraySet;
 use crate::arrays::{Arrays, NamedArray};
-use crate::dataset::{FileFingerprint, Fingerprint, JetOptions, checksum};
+use crate::dataset::{FileFingerprint, Fingerprint, JetOptions};
+use crate::digest::file_digest;
 use crate::error::DataError;
 use crate::readers::NumpyArrays;
 use crate::split::{Part, RowSet, Split, split_rows, subset};
@@ -336,7 +337,7 @@ impl ArrayDataset {
     /// A file that cannot be read.
     pub fn fingerprint(&self) -> Result<Fingerprint, DataError> {
         let path = &self.inner.path;
-        let (bytes, sha256) = checksum(path)?;
+        let (bytes, sha256) = file_digest(path)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Fingerprint {
             dataset: self.inner.name.clone(),

@@ -11,8 +11,11 @@ pub fn sha256(content: &[u8]) -> String {
     hexadecimal(&Sha256::digest(content))
 }
 
-/// Length and SHA-256 of a file, read whole.
-pub(crate) fn checksum(path: &Path) -> Result<(u64, String), DataError> {
+/// Size and SHA-256 (hexadecimal) of a file. Reads it whole.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn file_digest(path: &Path) -> Result<(u64, String), DataError> {
     let mut handle = std::fs::File::open(path).map_err(DataError::io(path, "open"))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -49,6 +52,6 @@ mod tests {
         assert_eq!(sha256(b"abc"), known);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"abc").unwrap();
-        assert_eq!(checksum(file.path()).unwrap(), (3, known.to_owned()));
+        assert_eq!(file_digest(file.path()).unwrap(), (3, known.to_owned()));
     }
 }

@@ -72,7 +72,7 @@ pub use catalogue::{
 pub use columns::{EmptyJets, JetColumns, Labels, PARTICLE_COLUMNS, ReadJets};
 pub use convert::{ConvertOptions, Converted, convert};
 pub use dataset::{Dataset, FileFingerprint, Fingerprint, JetDataset, JetOptions};
-pub use digest::{hexadecimal, sha256};
+pub use digest::{file_digest, hexadecimal, sha256};
 pub use error::DataError;
 pub use fetch::{FetchEvent, FetchOptions, fetch, fetch_file};
 pub use inspect::{ClassCount, ColumnSummary, FileSummary, JetSummary, inspect};

@@ -19,7 +19,7 @@ mod target;
 pub use coupling::Coupling;
 pub use likelihood::ExactLikelihood;
 pub use matching::{Pairs, matching_loss, matching_losses};
-pub use target::FlowTarget;
+pub use target::{FlowLoss, FlowTarget};
 
 use crate::error::SurrogateError;
 use crate::velocity::Real;

@@ -51,7 +51,7 @@ pub use config::{Optimizer, StepSchedule, SurrogateConfig, SurrogateTraining};
 pub use ddpm::{Ddpm, DdpmConfig, DdpmWeights, NoisyBatch};
 pub use error::SurrogateError;
 pub use exact::{Encoded, Interpolation};
-pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, FlowTarget, Pairs, Path, matching_loss, matching_losses};
+pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, FlowLoss, FlowTarget, Pairs, Path, matching_loss, matching_losses};
 pub use ode::{Adaptive, Fixed, Scheme, Solution, Solver, Times, Velocity, solve};
 pub use surrogate::{Samples, Surrogate};
 pub use table::{Columns, Table, TableConfig};
@@ -70,8 +70,12 @@ pub mod manifest;
 mod pack;
 mod recalibrated;
 mod rerun;
+mod roles;
 mod score_model;
 mod score_table;
+mod run;
+mod shared;
+mod answers;
 pub mod synthetic;
 mod verify;
 
@@ -85,6 +89,13 @@ pub use golden::FEWEST_GOLDEN;
 pub use pack::{PackOptions, Package, pack};
 pub use recalibrated::{KNOTS, Recalibrated, Recalibration, mixture_pit};
 pub use rerun::Rerun;
+pub use answers::{Answered, Questions, answer_jets};
+pub use roles::Roles;
+pub use run::{
+    MembersConfig, POINT_ESTIMATE, PackSurroundings, Posterior, PosteriorOutcome, RunContext, SurrogateRun,
+    declaration_template, is_surrogate_run, read_declaration, usual_members,
+};
+pub use shared::{SharedSurrogate, SurrogateRecord};
 pub use score_model::{BLOCK, ScoreModel, cdf, efficiency, log_density, sample};
 pub use score_table::ScoreTable;
 pub use tagwerk_stats::SurrogateEvaluation;

@@ -11,6 +11,8 @@
 mod answers;
 mod files;
 
+pub(crate) use files::{MANIFEST, WEIGHTS};
+
 use crate::conditions::Conditions;
 use crate::error::SurrogateError;
 use crate::exact::{self, Interpolation};
@@ -157,6 +159,11 @@ impl Surrogate {
     /// The sets of weights, `[P]` each.
     pub fn members(&self) -> &[Vec<f32>] {
         &self.members
+    }
+
+    /// How many samples are made of few solves.
+    pub fn interpolation(&self) -> Interpolation {
+        self.interpolation
     }
 
     /// How answers are computed.

@@ -4,10 +4,15 @@
 //! line, by the names of its columns. Every value is looked at once, here: what is not a number that makes sense is an
 //! error with file, row, column and value.
 
+mod input;
 mod text;
+
+pub(crate) use input::sample;
 
 use crate::conditions::Conditions;
 use crate::error::SurrogateError;
+use crate::roles::Roles;
+use crate::score_table::ScoreTable;
 use crate::transform::{Clamped, Transform};
 use crate::velocity::Real;
 use arrow_array::cast::AsArray;
@@ -16,10 +21,14 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_schema::DataType;
+use input::{Input, Values, joined};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
-use tagwerk_data::{Part, Plan, RowSet, Split, hexadecimal, split_rows, subset};
+use std::path::PathBuf;
+use tagwerk_data::{Part, RowSet, Split, hexadecimal, split_rows, subset};
+
+/// A file, and with it another one that has the scores, and the column of row ids.
+type Given<'a> = (Input<'a>, Option<(Input<'a>, &'a str)>);
 
 /// Which columns a table is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +93,69 @@ impl Table {
     /// # Errors
     /// A file or column that is missing; a value that is no finite number, or a label that is no whole number.
     pub fn read(files: &[PathBuf], columns: &Columns) -> Result<Self, SurrogateError> {
+        let inputs: Vec<_> = files.iter().map(|file| (Input::File(file), None)).collect();
+        Self::of(&inputs, columns, None)
+    }
+
+    /// The sample inside the program: jets with observables, label and the scores of a small tagger.
+    ///
+    /// # Errors
+    /// A program without the sample; a column that it does not have.
+    pub fn sample(columns: &Columns) -> Result<Self, SurrogateError> {
+        Self::of(&[(Input::Sample, None)], columns, None)
+    }
+
+    /// Reads conditions and label from `files` and the scores from `scores_files`, file by file, joined by the row ids in
+    /// the column `id`: what `tagwerk features` and `tagwerk score` write.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); another number of files; ids that are missing, strange or there twice; labels that differ.
+    pub fn read_joined(
+        files: &[PathBuf],
+        scores_files: &[PathBuf],
+        id: &str,
+        columns: &Columns,
+    ) -> Result<Self, SurrogateError> {
+        if files.len() != scores_files.len() {
+            return Err(SurrogateError::Length {
+                what: "data.scores_files, one a file of data.files",
+                found: scores_files.len(),
+                expected: files.len(),
+            });
+        }
+        let pairs = files.iter().zip(scores_files);
+        let inputs: Vec<_> = pairs
+            .map(|(file, scores)| (Input::File(file), Some((Input::File(scores), id))))
+            .collect();
+        Self::of(&inputs, columns, None)
+    }
+
+    /// Reads jets to answer for: conditions without scores. `given` is a column that the files do not have, with its value
+    /// for all jets: the label of jets of one class.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); a column that is given and also there.
+    pub fn jets(files: &[PathBuf], conditions: &[String], given: Option<(&str, f64)>) -> Result<Self, SurrogateError> {
+        let columns = Columns {
+            conditions: conditions.to_vec(),
+            label: None,
+            scores: Vec::new(),
+        };
+        let inputs: Vec<_> = files.iter().map(|file| (Input::File(file), None)).collect();
+        if let Some((name, _)) = given {
+            for (input, _) in &inputs {
+                if input.has(name)? {
+                    return Err(SurrogateError::Table {
+                        file: input.name(),
+                        reason: format!("it has a column `{name}` of its own: give no other value for it"),
+                    });
+                }
+            }
+        }
+        Self::of(&inputs, &columns, given)
+    }
+
+    fn of(inputs: &[Given<'_>], columns: &Columns, filled: Option<(&str, f64)>) -> Result<Self, SurrogateError> {
         let mut table = Self {
             columns: columns.clone(),
             c: Vec::new(),
@@ -92,35 +164,42 @@ impl Table {
             rows: Vec::new(),
             files: Vec::new(),
         };
-        let mut wanted: Vec<String> = columns.conditions.clone();
-        wanted.extend(columns.label.clone());
-        wanted.extend(columns.scores.clone());
-        // A column may serve twice: the label is often a condition.
-        let mut unique = wanted.clone();
-        unique.sort();
-        unique.dedup();
-        for file in files {
-            table.files.push((table.rows.len() as u64, file.display().to_string()));
-            let values = read_columns(file, &unique)?;
-            let column = |name: &String| {
-                let at = unique.iter().position(|n| n == name).unwrap_or_default();
-                &values[at]
-            };
-            let n = values.first().map_or(0, Vec::len);
-            let conditions: Vec<_> = columns.conditions.iter().map(column).collect();
-            let scores: Vec<_> = columns.scores.iter().map(column).collect();
+        for &(input, other) in inputs {
+            table.files.push((table.rows.len() as u64, input.name()));
+            // A column may serve twice: the label is often a condition.
+            let mut wanted: Vec<String> = columns.conditions.clone();
+            wanted.extend(columns.label.clone());
+            match other {
+                Some((_, id)) => wanted.push(id.to_owned()),
+                None => wanted.extend(columns.scores.clone()),
+            }
+            wanted.retain(|name| filled.is_none_or(|(given, _)| given != name));
+            let mut values = Values::read(input, wanted)?;
+            if let Some((name, value)) = filled {
+                values.fill(name, value);
+            }
+            let n = values.rows();
+            let conditions: Vec<&[f64]> = columns.conditions.iter().map(|name| values.column(name)).collect();
             for row in 0..n {
                 table.c.extend(conditions.iter().map(|values| values[row]));
-                table.scores.extend(scores.iter().map(|values| values[row]));
+            }
+            match other {
+                Some((scores, id)) => table.scores.extend(joined((input, &values), scores, id, columns)?),
+                None => {
+                    let scores: Vec<&[f64]> = columns.scores.iter().map(|name| values.column(name)).collect();
+                    for row in 0..n {
+                        table.scores.extend(scores.iter().map(|values| values[row]));
+                    }
+                }
             }
             if let Some(label) = &columns.label {
-                table.labels.extend(column(label));
+                table.labels.extend(values.column(label));
             }
             let first = table.rows.len() as u64;
             table.rows.extend(first..first + n as u64);
         }
         if table.rows.is_empty() {
-            let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+            let names: Vec<String> = inputs.iter().map(|(input, _)| input.name()).collect();
             return Err(SurrogateError::Table {
                 file: names.join(", "),
                 reason: "no rows".to_owned(),
@@ -146,6 +225,24 @@ impl Table {
             return Err(self.value(at / width, column, self.scores[at], "a number"));
         }
         Ok(())
+    }
+
+    /// Checks a condition, by its number.
+    ///
+    /// # Errors
+    /// The first value that is not `allowed`, with its place.
+    pub(crate) fn check_column(
+        &self,
+        number: usize,
+        allowed: &'static str,
+        good: impl Fn(f64) -> bool,
+    ) -> Result<(), SurrogateError> {
+        let (width, name) = (self.columns.conditions.len(), &self.columns.conditions[number]);
+        let mut values = self.c.iter().skip(number).step_by(width);
+        match values.position(|&value| !good(value)) {
+            None => Ok(()),
+            Some(row) => Err(self.value(row, name, self.c[row * width + number], allowed)),
+        }
     }
 
     /// The error of one value.
@@ -254,6 +351,31 @@ impl Table {
         Ok((x, clamped))
     }
 
+    /// The table as one to judge on: labels 0 and 1, the logits of one score as the surrogate's transformation limits them.
+    ///
+    /// # Errors
+    /// Another number of scores than one; a label that is neither 0 nor 1; a score outside its range.
+    pub fn score_table(&self, transform: &Transform) -> Result<ScoreTable, SurrogateError> {
+        let (Some(label), [_]) = (&self.columns.label, &self.columns.scores[..]) else {
+            return Err(SurrogateError::Setting {
+                setting: "number of scores",
+                value: self.columns.scores.len().to_string(),
+                wanted: "1, beside a label: distributions are those of one score",
+            });
+        };
+        if let Some(row) = self.labels.iter().position(|&l| l != 0.0 && l != 1.0) {
+            let allowed = "0 for background, 1 for signal";
+            return Err(self.value(row, label, self.labels[row], allowed));
+        }
+        let (x, _) = self.targets::<f64>(transform)?;
+        ScoreTable::new(
+            self.columns.conditions.clone(),
+            self.c.clone(),
+            self.labels.iter().map(|&l| u8::from(l == 1.0)).collect(),
+            x.into_iter().map(|x| x * transform.scale).collect(),
+        )
+    }
+
     /// Standardized conditions, `[N, C]`.
     pub fn inputs<T: Real>(&self, conditions: &Conditions) -> Vec<T> {
         conditions.standardize(&self.c)
@@ -289,13 +411,30 @@ fn positions(set: &RowSet) -> Vec<usize> {
         .collect()
 }
 
-/// Where the rows of a study come from: one list of files that is split, or a list for each part.
+/// The conditions of the main study.
+const JETS6: [&str; 6] = [
+    "label",
+    "jet_pt",
+    "jet_eta",
+    "jet_phi",
+    "jet_energy",
+    "jet_multiplicity",
+];
+
+/// Where the rows of a study come from: one list of files that is split, or a list for each part; without any file the
+/// sample inside the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TableConfig {
-    /// Files that are split. Default: none.
+    /// Files that are split. Default: none, the sample inside the program.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,
+    /// Files with the scores of these jets, one for each of `files`, joined by row id: what `tagwerk score` writes
+    /// beside what `tagwerk features` writes. Default: none, the scores stand in `files`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scores_files: Vec<PathBuf>,
+    /// Column of the row ids, where there are `scores_files`. Default: row.
+    pub id: String,
     /// How they are split. Default: by hash of (seed 0, row), 60 % train, 20 % validation, 20 % test.
     pub split: Split,
     /// Files of the training part, where the parts have files of their own.
@@ -310,12 +449,15 @@ pub struct TableConfig {
     /// Most rows of each part, drawn by (seed, row). Default: absent, all rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Columns that the surrogate may see, in order. Default: label, pt, eta, phi, energy, n (jets6).
+    /// Columns that the surrogate may see, in order. Default: label, jet_pt, jet_eta, jet_phi, jet_energy,
+    /// jet_multiplicity (jets6), as `tagwerk features` names them.
     pub conditions: Vec<String>,
     /// Column of the truth label. Default: label.
     pub label: String,
     /// Columns of the classifier's scores. Default: score.
     pub scores: Vec<String>,
+    /// Which condition is which. Default: found by their usual names.
+    pub roles: Roles,
 }
 
 impl Default for TableConfig {
@@ -323,6 +465,8 @@ impl Default for TableConfig {
         let names = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect();
         Self {
             files: Vec::new(),
+            scores_files: Vec::new(),
+            id: "row".to_owned(),
             split: Split::Hash {
                 seed: 0,
                 train: 0.6,
@@ -333,9 +477,10 @@ impl Default for TableConfig {
             validation: Vec::new(),
             test: Vec::new(),
             rows: None,
-            conditions: names(&["label", "pt", "eta", "phi", "energy", "n"]),
+            conditions: names(&JETS6),
             label: "label".to_owned(),
             scores: names(&["score"]),
+            roles: Roles::default(),
         }
     }
 }
@@ -353,31 +498,95 @@ impl TableConfig {
     /// Reads one part.
     ///
     /// # Errors
-    /// Both kinds of files, or none; as [`Table::read`].
+    /// Both kinds of files, or some parts without; as [`Table::read`].
     pub fn read(&self, part: Part) -> Result<Table, SurrogateError> {
-        let own = match part {
+        let own = |part: Part| match part {
             Part::Train => &self.train,
             Part::Validation => &self.validation,
             Part::Test => &self.test,
         };
-        let wrong = |value: String| SurrogateError::Setting {
-            setting: "data.files",
-            value,
-            wanted: "given, or data.train, data.validation and data.test instead",
+        self.check_files()?;
+        if Part::ALL.iter().all(|part| own(*part).is_empty()) {
+            let [train, validation, test] = self.read_all()?;
+            return Ok(match part {
+                Part::Train => train,
+                Part::Validation => validation,
+                Part::Test => test,
+            });
+        }
+        if own(part).is_empty() {
+            let value = format!("empty, as is data.{}", part.name());
+            return Err(wrong_files(value));
+        }
+        self.whole(Table::read(own(part), &self.columns())?, part)
+    }
+
+    /// Reads train, validation and test part.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_all(&self) -> Result<[Table; 3], SurrogateError> {
+        self.check_files()?;
+        let parts = if self.has_parts() {
+            let read = |part: Part| self.read(part);
+            return Ok([read(Part::Train)?, read(Part::Validation)?, read(Part::Test)?]);
+        } else {
+            let columns = self.columns();
+            let all = match (self.files.is_empty(), self.scores_files.is_empty()) {
+                (true, _) => Table::sample(&columns)?,
+                (false, true) => Table::read(&self.files, &columns)?,
+                (false, false) => Table::read_joined(&self.files, &self.scores_files, &self.id, &columns)?,
+            };
+            all.split(&self.split)?
         };
-        let table = match (self.files.is_empty(), own.is_empty()) {
-            (false, true) if [&self.train, &self.validation, &self.test].iter().all(|f| f.is_empty()) => {
-                let [train, validation, test] = Table::read(&self.files, &self.columns())?.split(&self.split)?;
-                match part {
-                    Part::Train => train,
-                    Part::Validation => validation,
-                    Part::Test => test,
-                }
+        let [train, validation, test] = parts;
+        Ok([
+            self.whole(train, Part::Train)?,
+            self.whole(validation, Part::Validation)?,
+            self.whole(test, Part::Test)?,
+        ])
+    }
+
+    /// All files, in the order in which they are read.
+    pub fn all_files(&self) -> Vec<&PathBuf> {
+        let lists = [&self.files, &self.scores_files, &self.train, &self.validation, &self.test];
+        lists.into_iter().flatten().collect()
+    }
+
+    /// The same with files by absolute paths, so that a run finds them from any folder.
+    ///
+    /// # Errors
+    /// A path that the system does not take.
+    pub fn absolute(&self) -> Result<Self, SurrogateError> {
+        let mut out = self.clone();
+        for list in [
+            &mut out.files,
+            &mut out.scores_files,
+            &mut out.train,
+            &mut out.validation,
+            &mut out.test,
+        ] {
+            for file in list {
+                *file = std::path::absolute(&*file).map_err(SurrogateError::io(file, "find"))?;
             }
-            (true, false) => Table::read(own, &self.columns())?,
-            (true, true) => return Err(wrong(format!("empty, as is data.{}", part.name()))),
-            _ => return Err(wrong("given beside files of single parts".to_owned())),
-        };
+        }
+        Ok(out)
+    }
+
+    fn has_parts(&self) -> bool {
+        [&self.train, &self.validation, &self.test].iter().any(|f| !f.is_empty())
+    }
+
+    fn check_files(&self) -> Result<(), SurrogateError> {
+        match (self.has_parts(), self.files.is_empty(), self.scores_files.is_empty()) {
+            (true, false, _) => Err(wrong_files("given beside files of single parts".to_owned())),
+            (_, true, false) => Err(wrong_files("empty, but there are data.scores_files".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The chosen rows of a part, of which there must be some.
+    fn whole(&self, table: Table, part: Part) -> Result<Table, SurrogateError> {
         if table.is_empty() {
             return Err(SurrogateError::Table {
                 file: "data".to_owned(),
@@ -395,33 +604,12 @@ impl TableConfig {
     }
 }
 
-/// The named columns of one file, as f64.
-fn read_columns(file: &Path, names: &[String]) -> Result<Vec<Vec<f64>>, SurrogateError> {
-    if text::is_text(file) {
-        return text::read(file, names);
+fn wrong_files(value: String) -> SurrogateError {
+    SurrogateError::Setting {
+        setting: "data.files",
+        value,
+        wanted: "given, or data.train, data.validation and data.test instead, or none of them for the sample",
     }
-    let source = tagwerk_data::open(file)?;
-    let mut columns = vec![Vec::with_capacity(source.row_count() as usize); names.len()];
-    for batch in source.read(&Plan::default().columns(names))? {
-        let batch = batch?;
-        for ((array, name), column) in batch.columns().iter().zip(names).zip(&mut columns) {
-            let row = column.len() as u64;
-            append(array.as_ref(), column).map_err(|fault| match fault {
-                Fault::Type(found) => SurrogateError::Table {
-                    file: source.file().to_owned(),
-                    reason: format!("column `{name}` is {found}; allowed: a number a row"),
-                },
-                Fault::Null(at) => SurrogateError::Value {
-                    file: source.file().to_owned(),
-                    row: row + at as u64,
-                    column: name.clone(),
-                    value: "null".to_owned(),
-                    allowed: "a number",
-                },
-            })?;
-        }
-    }
-    Ok(columns)
 }
 
 enum Fault {

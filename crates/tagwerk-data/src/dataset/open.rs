@@ -4,7 +4,7 @@ use super::classes::{chosen_rows, of_chosen};
 use super::{DataFile, Inner, JetDataset, JetOptions};
 use crate::catalogue;
 use crate::columns::JetColumns;
-use crate::digest::{checksum, sha256};
+use crate::digest::{file_digest, sha256};
 use crate::error::DataError;
 use crate::readers::{self, NumpyArrays, ParquetFile};
 use crate::source::{Plan, Source};
@@ -225,7 +225,7 @@ impl JetDataset {
                     sha256: sha256(catalogue::SAMPLE_PARQUET),
                 }),
                 Some(path) => {
-                    let (bytes, sha256) = checksum(path)?;
+                    let (bytes, sha256) = file_digest(path)?;
                     let name = path
                         .file_name()
                         .map(|name| name.to_string_lossy().into_owned())
