@@ -93,7 +93,7 @@ pub use answers::{Answered, Questions, answer_jets};
 pub use roles::Roles;
 pub use run::{
     MembersConfig, POINT_ESTIMATE, PackSurroundings, Posterior, PosteriorOutcome, RunContext, SurrogateRun,
-    declaration_template, is_surrogate_run, read_declaration, usual_members,
+    declaration_template, is_surrogate_run, read_declaration, sample_declaration, usual_members,
 };
 pub use shared::{SharedSurrogate, SurrogateRecord};
 pub use score_model::{BLOCK, ScoreModel, cdf, efficiency, log_density, sample};

@@ -21,7 +21,7 @@ mod packing;
 mod record;
 
 pub use members::{MembersConfig, Posterior, PosteriorOutcome, usual_members};
-pub use packing::{Surroundings as PackSurroundings, declaration_template, read_declaration};
+pub use packing::{Surroundings as PackSurroundings, declaration_template, read_declaration, sample_declaration};
 
 use crate::config::SurrogateConfig;
 use crate::domain::Domain;

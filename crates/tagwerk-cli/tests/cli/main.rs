@@ -13,5 +13,6 @@ mod interrupted;
 mod jetclass;
 mod landscape;
 mod sandbox;
+mod surrogate;
 mod train;
 mod usage;

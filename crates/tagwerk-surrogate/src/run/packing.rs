@@ -1,6 +1,7 @@
 //! Packing a run: what only people know comes from a TOML file, the rest is measured.
 
 use super::SurrogateRun;
+use crate::config::SurrogateConfig;
 use crate::error::SurrogateError;
 use crate::manifest::{Declaration, Described, Manifest, violations};
 use crate::pack::{PackOptions, Package, pack};
@@ -98,6 +99,28 @@ pub fn read_declaration(text: &str, place: &Path) -> Result<Declaration, Surroga
         return Err(failed(format!("{} items: {}", wrong.len(), wrong.join("; "))));
     }
     serde_json::from_value(value).map_err(|e| failed(e.to_string()))
+}
+
+/// The declaration of surrogates of the sample inside the program, for a run on it with the sample's own columns; `None`
+/// for any other run.
+///
+/// # Errors
+/// A condition that the sample does not have.
+pub fn sample_declaration(config: &SurrogateConfig) -> Result<Option<Declaration>, SurrogateError> {
+    const TEXT: &str = include_str!("../../../../configs/surrogate-top-declaration.toml");
+    if !config.data.all_files().is_empty() {
+        return Ok(None);
+    }
+    let mut declaration = read_declaration(TEXT, Path::new("declaration of the sample"))?;
+    let all = std::mem::take(&mut declaration.inputs);
+    for name in &config.data.conditions {
+        let input = all.iter().find(|input| input.name == *name);
+        declaration.inputs.push(input.cloned().ok_or_else(|| SurrogateError::Table {
+            file: "declaration of the sample".to_owned(),
+            reason: format!("it has no input `{name}`"),
+        })?);
+    }
+    Ok(Some(declaration))
 }
 
 /// A declaration to be filled in, as TOML with a comment on every item: for a surrogate with these inputs. Every `TODO`
@@ -202,6 +225,22 @@ mod tests {
         assert!(error.contains("limits is missing"), "{error}");
         assert!(read_declaration("identity = 3", place()).is_err());
         assert!(read_declaration("labels = 3\n[training_data]\n[classifier]", place()).is_err());
+    }
+
+    #[test]
+    fn the_declaration_of_the_sample_is_complete_for_both_sets_of_conditions() {
+        for text in [
+            include_str!("../../../../configs/surrogate-top.toml"),
+            include_str!("../../../../configs/surrogate-top11.toml"),
+        ] {
+            let config = SurrogateConfig::from_toml(text, place()).unwrap();
+            let declaration = sample_declaration(&config).unwrap().unwrap();
+            let names: Vec<&String> = declaration.inputs.iter().map(|input| &input.name).collect();
+            assert!(names.iter().copied().eq(&config.data.conditions));
+        }
+        let mut other = SurrogateConfig::default();
+        other.data.files.push("mine.csv".into());
+        assert!(sample_declaration(&other).unwrap().is_none());
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub fn write_stand_in(path: &Path, rows: usize, seed: u64, columns: &[&str]) -> 
             continue;
         };
         let mass = (energy * energy - (pt * eta.cosh()).powi(2)).max(0.0).sqrt();
-        let mut tau = 0.3 * pt;
+        let mut tau = 0.3;
         let taus = [(); 4].map(|()| {
             tau *= 0.3 + 0.1 * normal(&mut rng).tanh();
             tau
