@@ -10,7 +10,9 @@ use crate::score_model::{ScoreModel, cdf, sample};
 use crate::shared::SharedSurrogate;
 use crate::table::Table;
 use crate::transform::score_of_logit;
-use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::{
+    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt32Array, UInt64Array,
+};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -129,7 +131,10 @@ impl<'a> Asking<'a> {
         if jets.columns().conditions != names {
             return Err(SurrogateError::Table {
                 file: "jets".to_owned(),
-                reason: format!("conditions {:?}; the surrogate has {names:?}", jets.columns().conditions),
+                reason: format!(
+                    "conditions {:?}; the surrogate has {names:?}",
+                    jets.columns().conditions
+                ),
             });
         }
         if surrogate.scores().len() != 1 {
@@ -153,11 +158,14 @@ impl<'a> Asking<'a> {
         }
         let transform = surrogate.transform();
         let logit = |&cut: &f64| {
-            transform.to_x(cut).map(|x| x * transform.scale).ok_or_else(|| SurrogateError::Setting {
-                setting: "a cut",
-                value: cut.to_string(),
-                wanted: transform.allowed(),
-            })
+            transform
+                .to_x(cut)
+                .map(|x| x * transform.scale)
+                .ok_or_else(|| SurrogateError::Setting {
+                    setting: "a cut",
+                    value: cut.to_string(),
+                    wanted: transform.allowed(),
+                })
         };
         Ok(Self {
             cuts: questions.cuts.iter().map(logit).collect::<Result<_, _>>()?,
@@ -205,13 +213,20 @@ impl<'a> Asking<'a> {
         let width = self.shared.columns();
         let conditions = &self.jets.conditions()[range.start * width..range.end * width];
         let (rows, members) = (range.len(), self.shared.members());
-        let known: Vec<_> = conditions.par_chunks_exact(width).map(|jet| self.domain.answer(jet)).collect();
+        let known: Vec<_> = conditions
+            .par_chunks_exact(width)
+            .map(|jet| self.domain.answer(jet))
+            .collect();
         sums.flagged += known.iter().filter(|answer| answer.flagged).count() as u64;
         let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(UInt64Array::from(self.jets.rows()[range.clone()].to_vec())),
             Arc::new(BooleanArray::from(known.iter().map(|a| a.flagged).collect::<Vec<_>>())),
-            Arc::new(UInt32Array::from_iter_values(known.iter().map(|a| a.beyond_range as u32))),
-            Arc::new(BooleanArray::from(known.iter().map(|a| a.unphysical).collect::<Vec<_>>())),
+            Arc::new(UInt32Array::from_iter_values(
+                known.iter().map(|a| a.beyond_range as u32),
+            )),
+            Arc::new(BooleanArray::from(
+                known.iter().map(|a| a.unphysical).collect::<Vec<_>>(),
+            )),
             Arc::new(Float64Array::from_iter_values(known.iter().map(|a| a.mahalanobis))),
             Arc::new(Float64Array::from_iter_values(known.iter().map(|a| a.neighbors))),
         ];
@@ -260,7 +275,9 @@ impl<'a> Asking<'a> {
         let answers: Vec<Vec<f64>> = (0..members).map(ask).collect::<Result<_, _>>()?;
         let count = members as f64;
         let over = |row: usize| answers.iter().map(move |member| member[row]);
-        let mean: Vec<f64> = (0..answers[0].len()).map(|row| over(row).sum::<f64>() / count).collect();
+        let mean: Vec<f64> = (0..answers[0].len())
+            .map(|row| over(row).sum::<f64>() / count)
+            .collect();
         let sum = mean.iter().sum();
         let spread = mean.iter().enumerate().map(|(row, mean)| {
             let squares: f64 = over(row).map(|v| (v - mean).powi(2)).sum();
@@ -312,7 +329,9 @@ impl<'a> Asking<'a> {
             let z: Vec<f64> = noise.iter().flat_map(|jet| own.iter().map(|&j| jet[j])).collect();
             let logits = sample(self.shared, member, conditions, &z)?;
             for (jet, logits) in out.chunks_exact_mut(samples).zip(logits.chunks_exact(own.len())) {
-                own.iter().zip(logits).for_each(|(&j, &x)| jet[j] = self.score(x) as f32);
+                own.iter()
+                    .zip(logits)
+                    .for_each(|(&j, &x)| jet[j] = self.score(x) as f32);
             }
         }
         Ok(out)

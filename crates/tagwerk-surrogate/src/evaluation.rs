@@ -175,7 +175,13 @@ impl EvaluationOptions {
         for shift in self.shifts.iter().flatten() {
             known("evaluation.shifts moves", &shift.column)?;
         }
-        let usual = || [&roles.pt, &roles.multiplicity].into_iter().flatten().cloned().collect();
+        let usual = || {
+            [&roles.pt, &roles.multiplicity]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
+        };
         Ok(Self {
             variables: Some(self.variables.clone().unwrap_or_else(usual)),
             shifts: Some(self.shifts.clone().unwrap_or_else(|| Shift::published(&roles))),

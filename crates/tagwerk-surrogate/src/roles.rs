@@ -50,7 +50,10 @@ impl Roles {
             *found = match name {
                 Some(name) if names.contains(name) => Some(name.clone()),
                 Some(name) => return Err(no_condition(&format!("the role `{role}` is given to"), name, names)),
-                None => usual.iter().find(|u| names.iter().any(|n| n == *u)).map(|u| (*u).to_owned()),
+                None => usual
+                    .iter()
+                    .find(|u| names.iter().any(|n| n == *u))
+                    .map(|u| (*u).to_owned()),
             };
         }
         let [pt, eta, energy, multiplicity] = found;

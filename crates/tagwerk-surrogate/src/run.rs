@@ -111,8 +111,8 @@ impl SurrogateRun {
         if folder.provenance()?.is_none() {
             folder.write_provenance(&provenance(&config, context)?)?;
         }
-        let summary = SurrogateTrainer::new(&config, &folder, context.clock, context.stop, observer)
-            .run(train, validation)?;
+        let summary =
+            SurrogateTrainer::new(&config, &folder, context.clock, context.stop, observer).run(train, validation)?;
         if summary.finished && config.data.scores.len() == 1 {
             Self::open(path)?.domain()?;
         }
@@ -298,7 +298,12 @@ impl SurrogateRun {
         let given = label.map(|value| (data.label.as_str(), value));
         let jets = Table::jets(&[file.to_owned()], &data.conditions, given)?;
         let rows = jets.len();
-        ScoreTable::new(data.conditions.clone(), jets.conditions().to_vec(), vec![0; rows], vec![0.0; rows])
+        ScoreTable::new(
+            data.conditions.clone(),
+            jets.conditions().to_vec(),
+            vec![0; rows],
+            vec![0.0; rows],
+        )
     }
 
     /// Where the report of an evaluation goes by default.

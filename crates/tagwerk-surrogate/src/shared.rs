@@ -236,7 +236,10 @@ impl Rerun for SharedSurrogate {
         let surrogate = Surrogate::of_files(place, content(MANIFEST)?, content(WEIGHTS)?)?;
         let names = surrogate.conditions().names();
         if !names.iter().eq(manifest.inputs.iter().map(|input| &input.name)) {
-            return Err(failed(MANIFEST, "its conditions are other ones than the manifest's inputs"));
+            return Err(failed(
+                MANIFEST,
+                "its conditions are other ones than the manifest's inputs",
+            ));
         }
         let record: SurrogateRecord = parsed(RECORD, content(RECORD)?)?;
         let recalibration = match files.get(RECALIBRATION) {

@@ -1,10 +1,12 @@
 //! Posteriors over weights against what is known exactly.
 // The test settings of clippy.toml do not reach the free functions of a test file; and indices of matrices read better
 // than zipped rows.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::needless_range_loop)]
-
-// Helpers of tests may unwrap as tests may.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::needless_range_loop
+)]
 
 #[path = "posterior/approximations.rs"]
 mod approximations;

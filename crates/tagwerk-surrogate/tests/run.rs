@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tagwerk_data::Part;
 use tagwerk_surrogate::synthetic::{SyntheticClassifier, declaration, write_stand_in};
 use tagwerk_surrogate::{
-    EvaluationOptions, MembersConfig, PackOptions, PackSurroundings, Questions, RunContext, ScoreModel, SharedSurrogate,
-    SurrogateConfig, SurrogateError, SurrogateRun, Table, TrainingSummary, answer_jets, cdf, open_packed, usual_members,
-    verify,
+    EvaluationOptions, MembersConfig, PackOptions, PackSurroundings, Questions, RunContext, ScoreModel,
+    SharedSurrogate, SurrogateConfig, SurrogateError, SurrogateRun, Table, TrainingSummary, answer_jets, cdf,
+    open_packed, usual_members, verify,
 };
 use tagwerk_train::{CheckpointKind, Observer, StepReport, SystemClock};
 
@@ -129,7 +129,15 @@ fn columns(path: &Path, names: &[&str]) -> Vec<Vec<f64>> {
     let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
     let table = Table::jets(&[path.to_owned()], &names, None).unwrap();
     (0..names.len())
-        .map(|c| table.conditions().iter().skip(c).step_by(names.len()).copied().collect())
+        .map(|c| {
+            table
+                .conditions()
+                .iter()
+                .skip(c)
+                .step_by(names.len())
+                .copied()
+                .collect()
+        })
         .collect()
 }
 
@@ -142,7 +150,10 @@ fn train_posterior_evaluate_pack_and_answer_from_the_file() {
     assert!(sandbox.infer(&run, "swag", &short("swag")).unwrap());
     assert_eq!(run.posteriors().unwrap(), ["swag"]);
     let posterior = run.posterior(None).unwrap().unwrap();
-    assert_eq!((posterior.name.as_str(), posterior.surrogate.members().len()), ("swag", 8));
+    assert_eq!(
+        (posterior.name.as_str(), posterior.surrogate.members().len()),
+        ("swag", 8)
+    );
     for recalibrate in [false, true] {
         let shared = run.shared(Some(&posterior), recalibrate).unwrap();
         let evaluation = run.evaluate(&shared, &[], &run.config().evaluation).unwrap();
@@ -174,7 +185,9 @@ fn train_posterior_evaluate_pack_and_answer_from_the_file() {
         };
         let manifest = run.pack(&shared, &around, &file).unwrap();
         assert_eq!((manifest.noise.members, manifest.inputs.len()), (8, 6));
-        assert!(manifest.training_data.rows > 1_000 && manifest.solver.error.contains("differ from those of 200 steps"));
+        assert!(
+            manifest.training_data.rows > 1_000 && manifest.solver.error.contains("differ from those of 200 steps")
+        );
         let verification = verify::<SharedSurrogate>(&file).unwrap();
         assert!(verification.passed(), "{:?}", verification.failures);
 
@@ -184,12 +197,19 @@ fn train_posterior_evaluate_pack_and_answer_from_the_file() {
         let jets = Table::jets(&[sandbox.path("t.parquet")], &names, None).unwrap();
         let (one, two) = (sandbox.path("run.parquet"), sandbox.path("file.parquet"));
         let own = run.domain().unwrap();
-        let told = answer_jets(&shared, &own, &jets, &questions(), &one, &mut |_, _| true).unwrap().unwrap();
-        answer_jets(&opened, &domain, &jets, &questions(), &two, &mut |_, _| true).unwrap().unwrap();
+        let told = answer_jets(&shared, &own, &jets, &questions(), &one, &mut |_, _| true)
+            .unwrap()
+            .unwrap();
+        answer_jets(&opened, &domain, &jets, &questions(), &two, &mut |_, _| true)
+            .unwrap()
+            .unwrap();
         assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
         assert_eq!((told.jets, told.members), (2_000, 8));
         assert!(told.flagged < 40, "{told:?}");
-        let found = columns(&one, &["q0.16", "q0.5", "pass0.9", "pass0.9_spread", "epistemic", "row"]);
+        let found = columns(
+            &one,
+            &["q0.16", "q0.5", "pass0.9", "pass0.9_spread", "epistemic", "row"],
+        );
         assert!(found[0].iter().zip(&found[1]).all(|(low, middle)| low <= middle));
         assert!(found[3].iter().any(|s| *s > 0.0) && found[4].iter().all(|e| (0.0..=1.0).contains(e)));
         assert_eq!(found[5][1_999], 1_999.0);
@@ -200,7 +220,10 @@ fn train_posterior_evaluate_pack_and_answer_from_the_file() {
         for member in 0..8 {
             let cut = (0.9f64 / 0.1).ln();
             let below = cdf(&shared, member, jets.conditions(), &vec![cut; 2_000]).unwrap();
-            passing.iter_mut().zip(below).for_each(|(sum, p)| *sum += (1.0 - p) / 8.0);
+            passing
+                .iter_mut()
+                .zip(below)
+                .for_each(|(sum, p)| *sum += (1.0 - p) / 8.0);
         }
         assert!(passing.iter().zip(&found[2]).all(|(a, b)| (a - b).abs() < 1e-9));
     }
@@ -220,7 +243,10 @@ fn draws_do_not_depend_on_other_jets_and_a_stop_leaves_nothing() {
             quantiles: vec![0.3],
             ..questions()
         };
-        answer_jets(&shared, &domain, jets, &questions, &sandbox.path(name), &mut |_, _| true).unwrap();
+        answer_jets(&shared, &domain, jets, &questions, &sandbox.path(name), &mut |_, _| {
+            true
+        })
+        .unwrap();
         columns(&sandbox.path(name), &["q0.3", "pass0.9", "mahalanobis"])
     };
     let all = ask(&jets, "all.parquet");
@@ -228,7 +254,14 @@ fn draws_do_not_depend_on_other_jets_and_a_stop_leaves_nothing() {
     for (all, some) in all.iter().zip(&some) {
         assert_eq!([all[17], all[1_500]], some[..]);
     }
-    let stopped = answer_jets(&shared, &domain, &jets, &questions(), &sandbox.path("no.parquet"), &mut |_, _| false);
+    let stopped = answer_jets(
+        &shared,
+        &domain,
+        &jets,
+        &questions(),
+        &sandbox.path("no.parquet"),
+        &mut |_, _| false,
+    );
     assert_eq!(stopped.unwrap(), None);
     assert!(!sandbox.path("no.parquet").exists());
 }
@@ -250,9 +283,16 @@ fn a_label_that_the_training_did_not_have_is_refused_with_its_row() {
     let missing = Table::jets(&files, &names, None).unwrap_err().to_string();
     assert!(missing.contains("label"), "{missing}");
     assert!(ask(&Table::jets(&files, &names, Some(("label", 1.0))).unwrap()).is_ok());
-    let error = ask(&Table::jets(&files, &names, Some(("label", 2.0))).unwrap()).unwrap_err().to_string();
-    assert!(error.contains("row 0") && error.contains("`label`") && error.contains("trained with"), "{error}");
-    let twice = Table::jets(&[sandbox.path("t.parquet")], &names, Some(("label", 1.0))).unwrap_err().to_string();
+    let error = ask(&Table::jets(&files, &names, Some(("label", 2.0))).unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("row 0") && error.contains("`label`") && error.contains("trained with"),
+        "{error}"
+    );
+    let twice = Table::jets(&[sandbox.path("t.parquet")], &names, Some(("label", 1.0)))
+        .unwrap_err()
+        .to_string();
     assert!(twice.contains("`label`") && twice.contains("of its own"), "{twice}");
 }
 
@@ -261,7 +301,16 @@ fn a_label_that_the_training_did_not_have_is_refused_with_its_row() {
 fn every_method_makes_members() {
     let sandbox = Sandbox::new();
     let run = sandbox.trained();
-    for method in ["adam-mcmc", "variational", "ensemble", "swag", "laplace", "sghmc", "sgld", "mala"] {
+    for method in [
+        "adam-mcmc",
+        "variational",
+        "ensemble",
+        "swag",
+        "laplace",
+        "sghmc",
+        "sgld",
+        "mala",
+    ] {
         let mut members = short(method);
         if method == "ensemble" {
             members = members.with_members(2);
@@ -272,16 +321,29 @@ fn every_method_makes_members() {
         assert_eq!(posterior.surrogate.members().len(), expected, "{method}");
         assert_eq!(posterior.record.draws, expected, "{method}");
         let first = &posterior.surrogate.members()[0];
-        assert!(posterior.surrogate.members().iter().skip(1).any(|m| m != first), "{method}");
+        assert!(
+            posterior.surrogate.members().iter().skip(1).any(|m| m != first),
+            "{method}"
+        );
         let described = run.shared(Some(&posterior), false).unwrap().record().clone();
-        assert!(described.posterior.contains(&format!("{expected} draws by")), "{}", described.posterior);
+        assert!(
+            described.posterior.contains(&format!("{expected} draws by")),
+            "{}",
+            described.posterior
+        );
     }
     let ambiguous = run.posterior(None).unwrap_err().to_string();
-    assert!(ambiguous.contains("several") && ambiguous.contains("laplace, mala"), "{ambiguous}");
+    assert!(
+        ambiguous.contains("several") && ambiguous.contains("laplace, mala"),
+        "{ambiguous}"
+    );
     assert!(run.posterior(Some("none")).unwrap().is_none());
     assert!(run.posterior(Some("nuts")).unwrap_err().to_string().contains("`nuts`"));
     let trace = std::fs::read_to_string(sandbox.path("run/posteriors/sgld/trace.csv")).unwrap();
-    assert_eq!((trace.lines().count(), trace.lines().next()), (81, Some("chain,step,loss,acceptance,accepted,noise")));
+    assert_eq!(
+        (trace.lines().count(), trace.lines().next()),
+        (81, Some("chain,step,loss,acceptance,accepted,noise"))
+    );
 }
 
 /// Stopped chains and ensembles leave nothing that could be taken for a posterior, and go on to the same bits.
@@ -304,7 +366,12 @@ fn a_stopped_posterior_goes_on_to_the_same_bits() {
                 }
             };
             let context = context(&sandbox.clock, &sandbox.stop);
-            if run.infer("stopped", &members, &context, &told).unwrap().posterior.is_some() {
+            if run
+                .infer("stopped", &members, &context, &told)
+                .unwrap()
+                .posterior
+                .is_some()
+            {
                 break;
             }
             stops += 1;
@@ -323,7 +390,13 @@ fn a_stopped_posterior_goes_on_to_the_same_bits() {
     assert!(sandbox.infer(&run, "p", &short("sgld")).unwrap());
     let error = sandbox.infer(&run, "p", &other).unwrap_err().to_string();
     assert!(error.contains("seed"), "{error}");
-    assert!(sandbox.infer(&run, "../p", &other).unwrap_err().to_string().contains("letters"));
+    assert!(
+        sandbox
+            .infer(&run, "../p", &other)
+            .unwrap_err()
+            .to_string()
+            .contains("letters")
+    );
 }
 
 #[test]
@@ -366,14 +439,29 @@ fn tables_that_nothing_can_be_judged_by_are_refused_before_the_training() {
         format!("label,jet_pt,score\n{}{label},500,{score}\n", good.collect::<String>())
     };
     let error = refused(&rows("2", "0.5"), &|_| {});
-    assert!(error.contains("row 60") && error.contains("`label`") && error.contains("0 for background"), "{error}");
+    assert!(
+        error.contains("row 60") && error.contains("`label`") && error.contains("0 for background"),
+        "{error}"
+    );
     let error = refused(&rows("1", "1.5"), &|_| {});
-    assert!(error.contains("row 60") && error.contains("`score`") && error.contains("1.5"), "{error}");
-    let error = refused(&rows("1", "0.5"), &|config| config.data.conditions.push("mass".to_owned()));
+    assert!(
+        error.contains("row 60") && error.contains("`score`") && error.contains("1.5"),
+        "{error}"
+    );
+    let error = refused(&rows("1", "0.5"), &|config| {
+        config.data.conditions.push("mass".to_owned())
+    });
     assert!(error.contains("no column `mass`"), "{error}");
-    let error = refused(&rows("1", "0.5"), &|config| config.evaluation.variables = Some(vec!["mass".to_owned()]));
-    assert!(error.contains("evaluation.variables") && error.contains("`mass`"), "{error}");
-    let error = refused(&rows("1", "0.5"), &|config| config.data.roles.energy = Some("e".to_owned()));
+    let error = refused(&rows("1", "0.5"), &|config| {
+        config.evaluation.variables = Some(vec!["mass".to_owned()])
+    });
+    assert!(
+        error.contains("evaluation.variables") && error.contains("`mass`"),
+        "{error}"
+    );
+    let error = refused(&rows("1", "0.5"), &|config| {
+        config.data.roles.energy = Some("e".to_owned())
+    });
     assert!(error.contains("`energy`") && error.contains("`e`"), "{error}");
 }
 
@@ -401,14 +489,32 @@ fn observables_and_scores_of_two_files_are_joined_by_row_id() {
         &["score,row", "0.7,7", "0.9,9", "0.3,3"],
     ] {
         let table = joined(scores).unwrap();
-        assert_eq!((table.conditions(), table.scores()), (&[1.0, 500.0, 0.0, 600.0, 1.0, 700.0][..], &[0.7, 0.3, 0.9][..]));
+        assert_eq!(
+            (table.conditions(), table.scores()),
+            (&[1.0, 500.0, 0.0, 600.0, 1.0, 700.0][..], &[0.7, 0.3, 0.9][..])
+        );
     }
     for (scores, words) in [
-        (&["row,score", "3,0.3", "9,0.9"][..], &["f.csv", "`row` 7", "not in", "s.csv"][..]),
-        (&["row,score", "3,0.3", "9,0.9", "7,0.7", "8,0.8"], &["s.csv", "`row` 8", "not in", "f.csv"]),
-        (&["row,score", "3,0.3", "9,0.9", "7,0.7", "3,0.1"], &["s.csv", "row 3", "`row`", "once"]),
-        (&["row,score", "3,0.3", "9.5,0.9", "7,0.7"], &["s.csv", "row 1", "9.5", "whole number"]),
-        (&["row,label,score", "3,0,0.3", "9,1,0.9", "7,0,0.7"], &["s.csv", "`row` 7", "`label` 0", "not the"]),
+        (
+            &["row,score", "3,0.3", "9,0.9"][..],
+            &["f.csv", "`row` 7", "not in", "s.csv"][..],
+        ),
+        (
+            &["row,score", "3,0.3", "9,0.9", "7,0.7", "8,0.8"],
+            &["s.csv", "`row` 8", "not in", "f.csv"],
+        ),
+        (
+            &["row,score", "3,0.3", "9,0.9", "7,0.7", "3,0.1"],
+            &["s.csv", "row 3", "`row`", "once"],
+        ),
+        (
+            &["row,score", "3,0.3", "9.5,0.9", "7,0.7"],
+            &["s.csv", "row 1", "9.5", "whole number"],
+        ),
+        (
+            &["row,label,score", "3,0,0.3", "9,1,0.9", "7,0,0.7"],
+            &["s.csv", "`row` 7", "`label` 0", "not the"],
+        ),
         (&["number,score", "3,0.3"], &["s.csv", "`row`"]),
     ] {
         let error = joined(scores).unwrap_err().to_string();
@@ -422,8 +528,9 @@ fn the_truth_is_recovered_from_a_classifier_that_is_known() {
     let sandbox = Sandbox::new();
     let mut config = config(&sandbox.table("t.parquet", 40_000));
     config.model = tagwerk_surrogate::VelocityConfig::default();
-    config.training.epochs = 40;
-    config.training.batch_size = 512;
+    config.training.epochs = 60;
+    config.training.batch_size = 256;
+    config.training.nll_rows = 4_096;
     config.training.optimizer.learning_rate = 2e-3;
     config.training.schedule = tagwerk_surrogate::StepSchedule::Cosine { end: 0.01 };
     config.evaluation = EvaluationOptions {
@@ -442,13 +549,19 @@ fn the_truth_is_recovered_from_a_classifier_that_is_known() {
     );
     let mean = own.iter().zip(&exact).map(|(a, b)| (a - b).abs()).sum::<f64>() / own.len() as f64;
     let evaluation = run.evaluate(&shared, &[], &config.evaluation).unwrap();
-    eprintln!("mean |F - truth| {mean:.4}, KS {:.4}, coverage {:?}", evaluation.pit_ks, evaluation.coverage);
+    eprintln!(
+        "mean |F - truth| {mean:.4}, KS {:.4}, coverage {:?}",
+        evaluation.pit_ks, evaluation.coverage
+    );
     // A PIT that were wrong by this much everywhere would show in coverage at 2 %.
     assert!(mean < 0.02, "{mean}");
     // Five percent of perfect samples of 8,000 have 0.0152 or more.
     assert!(evaluation.pit_ks < 0.02, "{}", evaluation.pit_ks);
     for (level, covered) in &evaluation.coverage {
-        assert!((covered - level.parse::<f64>().unwrap()).abs() < 0.02, "{level}: {covered}");
+        assert!(
+            (covered - level.parse::<f64>().unwrap()).abs() < 0.02,
+            "{level}: {covered}"
+        );
     }
     assert_eq!(shared.members(), 1);
 }

@@ -59,11 +59,18 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     if told.passed {
         return Ok(());
     }
-    let first = verification.failures.first().map_or("a check could not be made", String::as_str);
+    let first = verification
+        .failures
+        .first()
+        .map_or("a check could not be made", String::as_str);
     Err(Failure::new(format!(
         "{}: {} of {} checks failed: {first}",
         told.file,
-        verification.checks.iter().filter(|check| check.passed != Some(true)).count(),
+        verification
+            .checks
+            .iter()
+            .filter(|check| check.passed != Some(true))
+            .count(),
         verification.checks.len()
     )))
 }

@@ -194,7 +194,8 @@ mod tests {
         )
         .unwrap();
         let mut rng = stream(5, "target test", 0);
-        let mut draw = |n: usize, scale: f64| -> Vec<f32> { (0..n).map(|_| (scale * normal(&mut rng)) as f32).collect() };
+        let mut draw =
+            |n: usize, scale: f64| -> Vec<f32> { (0..n).map(|_| (scale * normal(&mut rng)) as f32).collect() };
         let (x, c) = (draw(40, 0.3), draw(80, 1.0));
         let examples = Examples::new(&x, &c, 1, 2).unwrap();
         let theta: Vec<f64> = net.init(3).into_iter().map(f64::from).collect();
@@ -210,7 +211,9 @@ mod tests {
             for part in [Part::all(), Part::of(&some)] {
                 let rows = part.len(40);
                 let (mut losses, mut gradient) = (vec![0.0; rows], vec![0.0; theta.len()]);
-                target.loss_and_gradient(&theta, part, &mut losses, &mut gradient).unwrap();
+                target
+                    .loss_and_gradient(&theta, part, &mut losses, &mut gradient)
+                    .unwrap();
                 let at = |step: f64| {
                     let moved: Vec<f64> = theta.iter().zip(&direction).map(|(t, d)| t + step * d).collect();
                     let mut losses = vec![0.0; rows];

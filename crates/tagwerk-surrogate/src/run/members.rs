@@ -103,14 +103,23 @@ pub fn usual_members(method: &str) -> Result<MembersConfig, SurrogateError> {
             }),
             chains(1, 4_000, 3_999, 1, Some(4_096)),
         ),
-        "swag" => walk(Method::Swag(SwagMethod::default()), chains(1, 2_000, 400, 40, Some(4_096))),
+        "swag" => walk(
+            Method::Swag(SwagMethod::default()),
+            chains(1, 2_000, 400, 40, Some(4_096)),
+        ),
         "laplace" => MembersConfig {
             method: Method::Laplace(LaplaceConfig::default()),
             prior: normal,
             ..MembersConfig::default()
         },
-        "sghmc" => walk(Method::Sghmc(SghmcConfig::default()), chains(4, 2_000, 1_000, 250, Some(4_096))),
-        "sgld" => walk(Method::Sgld(SgldConfig::default()), chains(4, 2_000, 1_000, 250, Some(4_096))),
+        "sghmc" => walk(
+            Method::Sghmc(SghmcConfig::default()),
+            chains(4, 2_000, 1_000, 250, Some(4_096)),
+        ),
+        "sgld" => walk(
+            Method::Sgld(SgldConfig::default()),
+            chains(4, 2_000, 1_000, 250, Some(4_096)),
+        ),
         // Its test is exact on all rows only.
         "mala" => walk(Method::Mala(MalaConfig::default()), chains(4, 400, 200, 50, None)),
         "ensemble" => MembersConfig {
@@ -298,7 +307,9 @@ impl SurrogateRun {
 
     fn weights_checksum(&self) -> Result<String, SurrogateError> {
         let path = self.folder.path().join("surrogate").join(crate::surrogate::WEIGHTS);
-        Ok(sha256(&std::fs::read(&path).map_err(SurrogateError::io(&path, "read"))?))
+        Ok(sha256(
+            &std::fs::read(&path).map_err(SurrogateError::io(&path, "read"))?,
+        ))
     }
 
     /// The draws; `None` when they were stopped.

@@ -91,7 +91,10 @@ pub fn read_declaration(text: &str, place: &Path) -> Result<Declaration, Surroga
             return Err(failed(format!("{section} is no table")));
         }
     }
-    if ["training_data", "labels", "classifier"].iter().all(|section| value.get(section).is_some()) {
+    if ["training_data", "labels", "classifier"]
+        .iter()
+        .all(|section| value.get(section).is_some())
+    {
         measured(&mut value);
     }
     let wrong = violations(&value, &Declaration::schema());
@@ -115,10 +118,12 @@ pub fn sample_declaration(config: &SurrogateConfig) -> Result<Option<Declaration
     let all = std::mem::take(&mut declaration.inputs);
     for name in &config.data.conditions {
         let input = all.iter().find(|input| input.name == *name);
-        declaration.inputs.push(input.cloned().ok_or_else(|| SurrogateError::Table {
-            file: "declaration of the sample".to_owned(),
-            reason: format!("it has no input `{name}`"),
-        })?);
+        declaration
+            .inputs
+            .push(input.cloned().ok_or_else(|| SurrogateError::Table {
+                file: "declaration of the sample".to_owned(),
+                reason: format!("it has no input `{name}`"),
+            })?);
     }
     Ok(Some(declaration))
 }
@@ -150,7 +155,12 @@ fn section(out: &mut String, place: &str, schema: &Value, inputs: &[String]) {
     let empty = Map::new();
     let fields = schema["properties"].as_object().unwrap_or(&empty);
     // In the order of the struct, which the list of required fields keeps.
-    let order: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let order: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let inside = |name: &str| match place {
         "" => name.to_owned(),
         place => format!("{place}.{name}"),
@@ -159,7 +169,10 @@ fn section(out: &mut String, place: &str, schema: &Value, inputs: &[String]) {
         schema["type"] == "object" || (schema["type"] == "array" && schema["items"]["type"] == "object")
     };
     // Writing to a string cannot fail.
-    for name in order.iter().filter(|name| !is_table(&fields[**name]) && !is_measured(&inside(name))) {
+    for name in order
+        .iter()
+        .filter(|name| !is_table(&fields[**name]) && !is_measured(&inside(name)))
+    {
         let field = &fields[*name];
         let _ = writeln!(out, "# {}", field["description"].as_str().unwrap_or_default());
         let todo = match field["type"].as_str() {
@@ -170,7 +183,10 @@ fn section(out: &mut String, place: &str, schema: &Value, inputs: &[String]) {
         };
         let _ = writeln!(out, "{name} = {todo}");
     }
-    for name in order.iter().filter(|name| is_table(&fields[**name]) && !is_measured(&inside(name))) {
+    for name in order
+        .iter()
+        .filter(|name| is_table(&fields[**name]) && !is_measured(&inside(name)))
+    {
         let (field, path) = (&fields[*name], inside(name));
         let _ = writeln!(out, "\n# {}", field["description"].as_str().unwrap_or_default());
         if field["type"] == "array" {
@@ -213,15 +229,27 @@ mod tests {
             point.as_table_mut().unwrap().remove("signal_efficiency");
         }
         let text = toml::to_string(&table).unwrap();
-        assert_eq!(read_declaration(&text, place()).unwrap().identity, declaration().identity);
+        assert_eq!(
+            read_declaration(&text, place()).unwrap().identity,
+            declaration().identity
+        );
         table["identity"].as_table_mut().unwrap().remove("contact");
         table["limits"]["known_failures"] = toml::Value::Array(Vec::new());
-        let error = read_declaration(&toml::to_string(&table).unwrap(), place()).unwrap_err().to_string();
-        for word in ["d.toml", "2 items", "identity.contact is missing (Whom to ask", "limits.known_failures has no entry"] {
+        let error = read_declaration(&toml::to_string(&table).unwrap(), place())
+            .unwrap_err()
+            .to_string();
+        for word in [
+            "d.toml",
+            "2 items",
+            "identity.contact is missing (Whom to ask",
+            "limits.known_failures has no entry",
+        ] {
             assert!(error.contains(word), "{word}: {error}");
         }
         table.remove("limits");
-        let error = read_declaration(&toml::to_string(&table).unwrap(), place()).unwrap_err().to_string();
+        let error = read_declaration(&toml::to_string(&table).unwrap(), place())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("limits is missing"), "{error}");
         assert!(read_declaration("identity = 3", place()).is_err());
         assert!(read_declaration("labels = 3\n[training_data]\n[classifier]", place()).is_err());
@@ -249,9 +277,15 @@ mod tests {
         let template = declaration_template(&inputs);
         let error = read_declaration(&template, place()).unwrap_err().to_string();
         assert!(error.contains("identity.name says \"TODO\""), "{error}");
-        assert!(!error.contains("is missing") && !error.contains("not a field"), "{error}");
+        assert!(
+            !error.contains("is missing") && !error.contains("not a field"),
+            "{error}"
+        );
         let filled = template.replace("TODO", "said in words");
         let declaration = read_declaration(&filled, place()).unwrap();
-        assert_eq!(declaration.inputs.iter().map(|i| &i.name).collect::<Vec<_>>(), ["label", "jet_pt"]);
+        assert_eq!(
+            declaration.inputs.iter().map(|i| &i.name).collect::<Vec<_>>(),
+            ["label", "jet_pt"]
+        );
     }
 }

@@ -33,7 +33,10 @@ impl SurrogateRun {
         };
         let code = match &provenance {
             Some(provenance) => {
-                let commit = provenance.git.as_ref().map_or_else(String::new, |id| format!(", commit {id}"));
+                let commit = provenance
+                    .git
+                    .as_ref()
+                    .map_or_else(String::new, |id| format!(", commit {id}"));
                 format!("tagwerk {}{commit}", provenance.version)
             }
             None => "tagwerk, version not recorded".to_owned(),
@@ -55,7 +58,9 @@ impl SurrogateRun {
             },
             loss: match config.flow.coupling {
                 Coupling::Independent => "conditional flow matching, mean squared difference of velocities".to_owned(),
-                _ => "conditional flow matching with noise coupled to the data by transport within each batch".to_owned(),
+                _ => {
+                    "conditional flow matching with noise coupled to the data by transport within each batch".to_owned()
+                }
             },
             optimizer: format!(
                 "AdamW: learning rate {}, betas {:?}, eps {:e}, weight decay {}, batches of {} jets{}",

@@ -85,7 +85,9 @@ impl ScoreModel for Surrogate {
 
     fn efficiency(&self, member: usize, conditions: &[f64], cut: f64, out: &mut [f64]) -> Result<(), SurrogateError> {
         let x = vec![cut / self.transform.scale; out.len()];
-        let p = self.member(member, conditions, |flow, of| exact::efficiency(flow, &self.solver, of, &x))?;
+        let p = self.member(member, conditions, |flow, of| {
+            exact::efficiency(flow, &self.solver, of, &x)
+        })?;
         out.copy_from_slice(&p);
         Ok(())
     }

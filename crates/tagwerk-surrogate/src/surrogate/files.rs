@@ -113,7 +113,8 @@ impl Surrogate {
             });
         }
         let conditions = &manifest.conditions;
-        let sound = |c: &crate::conditions::Condition| c.deviation > 0.0 && c.deviation.is_finite() && c.mean.is_finite();
+        let sound =
+            |c: &crate::conditions::Condition| c.deviation > 0.0 && c.deviation.is_finite() && c.mean.is_finite();
         if let Some(column) = conditions.columns().iter().find(|column| !sound(column)) {
             return Err(fault(format!(
                 "the condition `{}` has mean {} and deviation {}; allowed: finite, and above 0",

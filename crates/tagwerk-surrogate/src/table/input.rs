@@ -1,7 +1,13 @@
 //! Columns of one file, or of the sample inside the program, and the scores of another file by row id.
 
-use super::{Columns, Fault, append, text};
+use super::{Columns, text};
 use crate::error::SurrogateError;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrowPrimitiveType};
+use arrow_schema::DataType;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -198,4 +204,36 @@ pub(super) fn joined(
         out.extend(wanted.iter().map(|column| column[at]));
     }
     Ok(out)
+}
+
+enum Fault {
+    Type(String),
+    Null(usize),
+}
+
+/// Appends an Arrow column of any numeric type.
+fn append(array: &dyn Array, out: &mut Vec<f64>) -> Result<(), Fault> {
+    fn numbers<A: ArrowPrimitiveType>(array: &dyn Array, out: &mut Vec<f64>, wide: impl Fn(A::Native) -> f64) {
+        out.extend(array.as_primitive::<A>().values().iter().map(|&v| wide(v)));
+    }
+    if array.null_count() > 0 {
+        return Err(Fault::Null(
+            (0..array.len()).find(|&i| array.is_null(i)).unwrap_or_default(),
+        ));
+    }
+    match array.data_type() {
+        DataType::Float64 => numbers::<Float64Type>(array, out, |v| v),
+        DataType::Float32 => numbers::<Float32Type>(array, out, f64::from),
+        DataType::Int8 => numbers::<Int8Type>(array, out, f64::from),
+        DataType::Int16 => numbers::<Int16Type>(array, out, f64::from),
+        DataType::Int32 => numbers::<Int32Type>(array, out, f64::from),
+        DataType::Int64 => numbers::<Int64Type>(array, out, |v| v as f64),
+        DataType::UInt8 => numbers::<UInt8Type>(array, out, f64::from),
+        DataType::UInt16 => numbers::<UInt16Type>(array, out, f64::from),
+        DataType::UInt32 => numbers::<UInt32Type>(array, out, f64::from),
+        DataType::UInt64 => numbers::<UInt64Type>(array, out, |v| v as f64),
+        DataType::Boolean => out.extend(array.as_boolean().values().iter().map(|v| f64::from(u8::from(v)))),
+        other => return Err(Fault::Type(other.to_string())),
+    }
+    Ok(())
 }

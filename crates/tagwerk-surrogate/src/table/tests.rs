@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::transform::ScoreKind;
+use arrow_array::Array;
 use std::fs;
+use std::path::Path;
+use tagwerk_data::Part;
 
 fn columns() -> Columns {
     Columns {

@@ -114,8 +114,13 @@ fn an_ensemble_takes_the_trainings_that_it_is_given() {
         };
         infer(&config, &target, &[1.0, 1.0], &around)
     };
-    let draws = run(Some(&|member| Ok(Some(vec![member.index as f32, 1.0])))).unwrap().unwrap();
-    assert_eq!(draws.iter().map(|weights| weights[0]).collect::<Vec<_>>(), [0.0, 1.0, 2.0]);
+    let draws = run(Some(&|member| Ok(Some(vec![member.index as f32, 1.0]))))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        draws.iter().map(|weights| weights[0]).collect::<Vec<_>>(),
+        [0.0, 1.0, 2.0]
+    );
     let record = draws.record();
     assert_eq!((record.method.as_str(), record.draws), ("ensemble", 3));
     assert!(record.schedule.is_none() && record.notes.len() == 1);

@@ -70,9 +70,19 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         ..own.clone()
     };
     let evaluation = run.evaluate(&shared, &held_out, &options)?;
-    let command = format!("tagwerk surrogate evaluate {}{}", shown(&typed.run), typed.weights.words());
+    let command = format!(
+        "tagwerk surrogate evaluate {}{}",
+        shown(&typed.run),
+        typed.weights.words()
+    );
     let text = surrogate_text(&evaluation);
-    let input = report_input(&run, posterior.as_ref(), shared.recalibration().is_some(), evaluation, &command)?;
+    let input = report_input(
+        &run,
+        posterior.as_ref(),
+        shared.recalibration().is_some(),
+        evaluation,
+        &command,
+    )?;
     let folder = typed.output.clone().unwrap_or_else(|| run.report_path());
     let page = write_surrogate_report(&input, &folder)?;
     let told = Told {
@@ -82,7 +92,9 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         report: shown(&page),
         evaluation: &input.evaluation,
     };
-    session.output.result(&format!("{text}\nreport: {}\n", told.report), &told)
+    session
+        .output
+        .result(&format!("{text}\nreport: {}\n", told.report), &told)
 }
 
 fn held_out(run: &SurrogateRun, text: &str, label: Option<f64>) -> Result<(String, ScoreTable), Failure> {
@@ -107,15 +119,27 @@ pub(super) fn report_input(
             "members".to_owned(),
             posterior.map_or_else(
                 || "1, the point estimate".to_owned(),
-                |posterior| format!("{} by {} ({})", posterior.record.draws, posterior.record.method, posterior.name),
+                |posterior| {
+                    format!(
+                        "{} by {} ({})",
+                        posterior.record.draws, posterior.record.method, posterior.name
+                    )
+                },
             ),
         ),
-        ("recalibrated".to_owned(), if recalibrated { "yes" } else { "no" }.to_owned()),
+        (
+            "recalibrated".to_owned(),
+            if recalibrated { "yes" } else { "no" }.to_owned(),
+        ),
     ];
     if let Some(told) = run.folder().provenance()? {
         provenance.push(("program".to_owned(), format!("tagwerk {}", told.version)));
         provenance.extend(told.git.map(|commit| ("commit".to_owned(), commit)));
-        provenance.extend(told.data.into_iter().map(|(name, digest)| (format!("data: {name}"), digest)));
+        provenance.extend(
+            told.data
+                .into_iter()
+                .map(|(name, digest)| (format!("data: {name}"), digest)),
+        );
     }
     Ok(SurrogateReportInput {
         title: format!("Surrogate {}", config.name),

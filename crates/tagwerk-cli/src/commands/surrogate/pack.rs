@@ -81,8 +81,9 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     // Before the work, so that an item that is missing is told at once.
     let declaration = declaration(typed.declaration.as_deref(), &run)?;
     let license = match &typed.license {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|e| Failure::new(format!("{}: read: {e}", path.display())))?,
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|e| Failure::new(format!("{}: read: {e}", path.display())))?
+        }
         None => format!(
             "{}\nThe texts of licenses are found by this expression under https://spdx.org/licenses/\n",
             declaration.identity.license
@@ -91,7 +92,11 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let (shared, posterior) = typed.weights.of(&run)?;
     session.output.note("evaluating on the test jets");
     let evaluation = run.evaluate(&shared, &[], &run.config().evaluation)?;
-    let command = format!("tagwerk surrogate evaluate {}{}", shown(&typed.run), typed.weights.words());
+    let command = format!(
+        "tagwerk surrogate evaluate {}{}",
+        shown(&typed.run),
+        typed.weights.words()
+    );
     let recalibrated = shared.recalibration().is_some();
     let input = report_input(&run, posterior.as_ref(), recalibrated, evaluation, &command)?;
     let report = Report::of_surrogate(&input)?;
@@ -104,7 +109,14 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     session.output.note("packing and checking");
     let manifest = run.pack(&shared, &around, output)?;
-    tell(typed, output, &manifest, posterior.as_ref().map(|p| p.name.as_str()), recalibrated, session)
+    tell(
+        typed,
+        output,
+        &manifest,
+        posterior.as_ref().map(|p| p.name.as_str()),
+        recalibrated,
+        session,
+    )
 }
 
 fn tell(
@@ -155,11 +167,16 @@ fn declaration(path: Option<&Path>, run: &SurrogateRun) -> Result<Declaration, F
 
 fn write_template(path: &Path, run: &SurrogateRun, session: &Session) -> Result<(), Failure> {
     if path.exists() {
-        return Err(Failure::new(format!("{} is there already; give another name", path.display())));
+        return Err(Failure::new(format!(
+            "{} is there already; give another name",
+            path.display()
+        )));
     }
     replaceable(path)?;
     let text = declaration_template(&run.config().data.conditions);
     write_whole(path, text.as_bytes())?;
     let told = ToldTemplate { template: shown(path) };
-    session.output.result(&format!("declaration to fill in: {}\n", told.template), &told)
+    session
+        .output
+        .result(&format!("declaration to fill in: {}\n", told.template), &told)
 }

@@ -173,7 +173,10 @@ fn text(told: &Told<'_>) -> String {
     );
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<12} {value}\n"));
     if record.schedule.is_some() {
-        let lambda = format!("{:.3e} for each jet; 1 is Bayes' rule of a likelihood", record.lambda_per_datum);
+        let lambda = format!(
+            "{:.3e} for each jet; 1 is Bayes' rule of a likelihood",
+            record.lambda_per_datum
+        );
         line("lambda", lambda);
     }
     if !record.chains.is_empty() {

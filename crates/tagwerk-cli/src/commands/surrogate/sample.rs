@@ -76,7 +76,11 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     let nothing = typed.samples == 0 && typed.quantiles.is_empty() && typed.cuts.is_empty();
     let questions = Questions {
         samples: typed.samples,
-        quantiles: if nothing { USUAL.to_vec() } else { typed.quantiles.clone() },
+        quantiles: if nothing {
+            USUAL.to_vec()
+        } else {
+            typed.quantiles.clone()
+        },
         cuts: typed.cuts.clone(),
         seed: session.seed.unwrap_or(0),
     };
@@ -91,10 +95,17 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             |n| format!("{} jets", format::grouped(n)),
             Manner::suited(session.quiet),
         );
-        answer_jets(&shared, &domain, &jets, &questions, &typed.output, &mut |done, total| {
-            work.at(done, total);
-            !stop.load(Ordering::Relaxed)
-        })?
+        answer_jets(
+            &shared,
+            &domain,
+            &jets,
+            &questions,
+            &typed.output,
+            &mut |done, total| {
+                work.at(done, total);
+                !stop.load(Ordering::Relaxed)
+            },
+        )?
     };
     let Some(answered) = answered else {
         return Err(Failure::new("stopped; nothing was written"));
