@@ -4,6 +4,7 @@
 //! config.toml, status.json, log.jsonl, metrics.jsonl, provenance.json, checkpoints/     see [`SurrogateTrainer`]
 //! surrogate/                 the point estimate
 //! domain.json                what the training jets looked like
+//! measured.json              labels of the training jets, error of the solver
 //! posteriors/NAME/           members drawn around it, or trained beside it
 //!   config.toml              how, complete
 //!   checkpoints/             chains, resumable; members/ the trainings of an ensemble
@@ -33,9 +34,11 @@ use crate::shared::SharedSurrogate;
 use crate::surrogate::Surrogate;
 use crate::table::{Table, sample};
 use crate::train::{SurrogateTrainer, TrainingSummary};
+use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use tagwerk_data::{AtomicFile, Part, file_digest, sha256};
 use tagwerk_stats::SurrogateEvaluation;
@@ -70,6 +73,7 @@ pub struct SurrogateRun {
     folder: RunFolder,
     config: SurrogateConfig,
     point: Surrogate,
+    tables: OnceLock<[Table; 3]>,
 }
 
 /// Whether a folder holds a run of a surrogate.
@@ -114,7 +118,10 @@ impl SurrogateRun {
         let summary =
             SurrogateTrainer::new(&config, &folder, context.clock, context.stop, observer).run(train, validation)?;
         if summary.finished && config.data.scores.len() == 1 {
-            Self::open(path)?.domain()?;
+            // What answers later must not need the data.
+            let run = Self::open(path)?;
+            run.domain()?;
+            run.measured()?;
         }
         Ok(summary)
     }
@@ -150,6 +157,7 @@ impl SurrogateRun {
             point: Surrogate::load(&surrogate)?,
             folder,
             config,
+            tables: OnceLock::new(),
         })
     }
 
@@ -168,12 +176,29 @@ impl SurrogateRun {
         &self.point
     }
 
+    /// Train, validation and test rows, read when they are asked for the first time.
+    ///
+    /// # Errors
+    /// Data that are no longer there.
+    pub fn tables(&self) -> Result<&[Table; 3], SurrogateError> {
+        if let Some(tables) = self.tables.get() {
+            return Ok(tables);
+        }
+        let tables = self.config.data.read_all()?;
+        Ok(self.tables.get_or_init(|| tables))
+    }
+
     /// The rows of one part.
     ///
     /// # Errors
     /// Data that are no longer there.
-    pub fn table(&self, part: Part) -> Result<Table, SurrogateError> {
-        self.config.data.read(part)
+    pub fn table(&self, part: Part) -> Result<&Table, SurrogateError> {
+        let [train, validation, test] = self.tables()?;
+        Ok(match part {
+            Part::Train => train,
+            Part::Validation => validation,
+            Part::Test => test,
+        })
     }
 
     /// The rows of one part, to judge on.
@@ -189,19 +214,28 @@ impl SurrogateRun {
     /// # Errors
     /// A damaged file; too few training jets; when the disk refuses.
     pub fn domain(&self) -> Result<Domain, SurrogateError> {
-        let path = self.folder.path().join(DOMAIN);
+        self.kept(DOMAIN, || {
+            Domain::fit_with(&self.score_table(Part::Train)?, &self.config.data.roles, DOMAIN_SEED)
+        })
+    }
+
+    /// What is kept in a file of the folder, or is made now and kept; read from the file in any case, so that it is the
+    /// same the first time and later.
+    fn kept<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T, SurrogateError>,
+    ) -> Result<T, SurrogateError> {
+        let path = self.folder.path().join(name);
         let fault = |e: serde_json::Error| SurrogateError::File {
             path: path.clone(),
-            reason: e.to_string(),
+            reason: format!("{e}; delete it to have it made anew"),
         };
-        if path.is_file() {
-            let content = std::fs::read(&path).map_err(SurrogateError::io(&path, "read"))?;
-            return serde_json::from_slice(&content).map_err(fault);
+        if !path.is_file() {
+            write_whole(&path, &serde_json::to_vec(&make()?).map_err(fault)?)?;
         }
-        let domain = Domain::fit_with(&self.score_table(Part::Train)?, &self.config.data.roles, DOMAIN_SEED)?;
-        write_whole(&path, &serde_json::to_vec(&domain).map_err(fault)?)?;
-        // As it will be read again, to the last bit.
-        Ok(domain)
+        let content = std::fs::read(&path).map_err(SurrogateError::io(&path, "read"))?;
+        serde_json::from_slice(&content).map_err(fault)
     }
 
     /// Names of the finished posteriors, in order.

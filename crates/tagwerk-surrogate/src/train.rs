@@ -106,6 +106,14 @@ impl<'a> SurrogateTrainer<'a> {
         if let Err(error) = &result {
             // The error itself matters more than that the status could not be written.
             let _ = self.log("failed", json!({ "message": error.to_string() }));
+            if let Ok(Some(status)) = self.run.status() {
+                let _ = self.run.write_status(&Status {
+                    state: RunState::Failed,
+                    message: Some(error.to_string()),
+                    updated: self.clock.unix_seconds(),
+                    ..status
+                });
+            }
         }
         result
     }

@@ -320,7 +320,7 @@ impl SurrogateRun {
         context: &RunContext<'_>,
         told: &Told<'_>,
     ) -> Result<Option<Draws>, SurrogateError> {
-        let [train, validation, _] = self.config.data.read_all()?;
+        let [train, validation, _] = self.tables()?;
         let (x, _) = train.targets::<f32>(&self.config.transform)?;
         let c = train.inputs::<f32>(self.point.conditions());
         let net = self.point.net();
@@ -345,7 +345,7 @@ impl SurrogateRun {
             _ => 0,
         };
         let tick = || told(epochs.fetch_add(1, Ordering::Relaxed) + 1, all);
-        let train = |member: &Member| self.train_member(folder, member, (&train, &validation), context, &tick);
+        let train = |member: &Member| self.train_member(folder, member, (train, validation), context, &tick);
         let checkpoints = Checkpoints {
             folder: folder.path().join("checkpoints"),
             every: STEPS_BETWEEN,

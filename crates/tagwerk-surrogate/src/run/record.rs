@@ -8,6 +8,7 @@ use crate::ode::{Fixed, Scheme, Solver};
 use crate::posterior::{DrawsRecord, Reduction};
 use crate::score_model;
 use crate::shared::SurrogateRecord;
+use serde::{Deserialize, Serialize};
 use tagwerk_data::Part;
 use tagwerk_data::random::{normal, stream};
 use tagwerk_stats::sample_quantile;
@@ -17,16 +18,37 @@ const JETS: usize = 1_000;
 /// Steps of the reference that it is measured against: far more than the arithmetic of f32 can tell apart.
 const REFERENCE: u32 = 200;
 
+/// What is measured once, at the end of the training, so that whatever answers later needs no data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Measured {
+    /// Labels of the training jets.
+    labels: Vec<f64>,
+    /// The solver's error, in words.
+    solver_error: String,
+}
+
 impl SurrogateRun {
+    /// Labels and error of the solver, kept in the folder.
+    pub(super) fn measured(&self) -> Result<Measured, SurrogateError> {
+        self.kept("measured.json", || {
+            let mut labels = self.table(Part::Train)?.labels().to_vec();
+            labels.sort_by(f64::total_cmp);
+            labels.dedup();
+            Ok(Measured {
+                labels,
+                solver_error: self.solver_error()?,
+            })
+        })
+    }
+
     /// The record of the point estimate, or of a posterior.
     pub(super) fn record(&self, posterior: Option<&Posterior>) -> Result<SurrogateRecord, SurrogateError> {
         let config = &self.config;
         let optimizer = config.training.optimizer;
         let status = self.folder.status()?;
         let provenance = self.folder.provenance()?;
-        let mut labels = self.table(Part::Train)?.labels().to_vec();
-        labels.sort_by(f64::total_cmp);
-        labels.dedup();
+        let measured = self.measured()?;
         let kept = match status.as_ref().and_then(|status| status.best.as_ref()) {
             Some(best) => format!("; the weights of epoch {}, the best in {}", best.epoch, best.metric),
             None => String::new(),
@@ -50,7 +72,7 @@ impl SurrogateRun {
         };
         Ok(SurrogateRecord {
             label: config.data.label.clone(),
-            labels,
+            labels: measured.labels,
             roles: config.data.roles.among(&config.data.conditions)?,
             path: match config.flow.path {
                 Path::Straight { sigma_min } => format!("straight from data to noise, sigma_min {sigma_min:e}"),
@@ -84,7 +106,7 @@ impl SurrogateRun {
             code,
             posterior: origin,
             convergence,
-            solver_error: self.solver_error()?,
+            solver_error: measured.solver_error,
         })
     }
 
