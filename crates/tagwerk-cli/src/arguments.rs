@@ -28,6 +28,7 @@ Examples:
   tagwerk resume runs/pfn
   tagwerk score runs/pfn other.parquet -o scores.parquet
   tagwerk evaluate scores.parquet --json -
+  tagwerk surrogate train configs/surrogate-top.toml -o runs/s
   tagwerk import weights.pt -o runs/theirs
   tagwerk parametric train                           one classifier for all masses, on the built-in sample
   tagwerk taggers
@@ -108,6 +109,11 @@ pub enum Command {
     Score(commands::score::Typed),
     /// AUC, accuracy and background rejection of score files, with errors
     Evaluate(commands::evaluate::Typed),
+    /// Surrogates of a classifier: train, posterior, evaluate, sample, pack
+    #[command(subcommand)]
+    Surrogate(commands::surrogate::Typed),
+    /// Check a packed surrogate: hashes, manifest, golden outputs, coverage
+    Verify(commands::verify::Typed),
     /// Make a run of weights that PyTorch trained
     Import(commands::import::Typed),
     /// List all taggers with their parameters and published numbers

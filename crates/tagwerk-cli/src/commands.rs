@@ -10,8 +10,10 @@ pub mod parametric;
 pub mod report;
 pub mod resume;
 pub mod score;
+pub mod surrogate;
 pub mod taggers;
 pub mod train;
+pub mod verify;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
@@ -26,6 +28,8 @@ pub fn run(typed: Arguments) -> Result<(), Failure> {
         Command::Resume(typed) => resume::run(&typed, &session),
         Command::Score(typed) => score::run(&typed, &session),
         Command::Evaluate(typed) => evaluate::run(&typed, &session),
+        Command::Surrogate(typed) => surrogate::run(&typed, &session),
+        Command::Verify(typed) => verify::run(&typed, &session),
         Command::Import(typed) => import::run(&typed, &session),
         Command::Taggers(typed) => taggers::run(&typed, &session),
         Command::Parametric(typed) => parametric::run(&typed, &session),

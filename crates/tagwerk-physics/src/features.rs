@@ -6,7 +6,7 @@
 //!
 //! | set | columns | settings (default) |
 //! |---|---|---|
-//! | `kinematics` | `jet_pt`, `jet_eta`, `jet_phi`, `jet_mass`, `jet_multiplicity`, `jet_soft_drop_mass` | `z_cut` (0.1), `beta` (0), `radius` (0.8) of soft drop |
+//! | `kinematics` | `jet_pt`, `jet_eta`, `jet_phi`, `jet_energy`, `jet_mass`, `jet_multiplicity`, `jet_soft_drop_mass` | `z_cut` (0.1), `beta` (0), `radius` (0.8) of soft drop |
 //! | `nsubjettiness` | `tau1_beta1`, .., then `tau21_beta1`, `tau32_beta1` | `n` (3), `beta` (1), `axes` (kt; ca, wta), `plane` (rapidity; pseudorapidity), `radius` (1000), `minimize` (false) |
 //! | `mbody` | `mbody8_tau1_beta0.5`, .., `mbody8_pt_tev`, `mbody8_mass_tev` | `m` (8), the others as for `nsubjettiness` |
 //! | `ecf` | `ecf1`, and for each beta `ecf2_beta1`, `ecf3_beta1`, `e2_beta1`, `e3_beta1`, `c2_beta1`, `d2_beta1`, `m2_beta1`, `n2_beta1`; with four points `ecf4`, `e4`, `c3` | `beta` (1), `points` (3; 2, 4), `generalized` (true) |

@@ -15,6 +15,8 @@ pub struct JetObservables {
     pub eta: Vec<f64>,
     /// Azimuth of that sum, in (-pi, pi]; 0 for an empty jet.
     pub phi: Vec<f64>,
+    /// Energy of that sum, GeV.
+    pub energy: Vec<f64>,
     /// Number of constituents.
     pub multiplicity: Vec<u32>,
     /// Mass after soft drop, GeV; the (rounding-sized) mass of one particle where only one is left.
@@ -48,6 +50,7 @@ pub fn jet_observables_with(jets: &Jets, soft_drop: SoftDrop) -> Result<JetObser
         pt: axes.iter().map(|axis| axis.pt()).collect(),
         eta: axes.iter().map(|axis| axis.eta()).collect(),
         phi: axes.iter().map(|axis| axis.phi()).collect(),
+        energy: axes.iter().map(|axis| axis.e).collect(),
         // More constituents than u32 counts would not fit into memory.
         multiplicity: (0..jets.len()).map(|b| jets.range(b).len() as u32).collect(),
         soft_drop_mass,

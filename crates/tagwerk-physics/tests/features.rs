@@ -63,13 +63,14 @@ fn kinematics_are_the_jet_observables() {
         ("jet_pt", &expected.pt),
         ("jet_eta", &expected.eta),
         ("jet_phi", &expected.phi),
+        ("jet_energy", &expected.energy),
         ("jet_mass", &expected.mass),
         ("jet_multiplicity", &multiplicity),
         ("jet_soft_drop_mass_zcut0.2_beta1", &expected.soft_drop_mass),
     ] {
         assert_eq!(found.numbers(name), Some(expected.as_slice()), "{name}");
     }
-    assert_eq!(found.columns.len(), 6);
+    assert_eq!(found.columns.len(), 7);
 }
 
 #[test]
@@ -259,6 +260,7 @@ fn names_of_columns_stay() {
             "jet_pt",
             "jet_eta",
             "jet_phi",
+            "jet_energy",
             "jet_mass",
             "jet_multiplicity",
             "jet_soft_drop_mass"

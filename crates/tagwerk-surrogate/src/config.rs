@@ -2,6 +2,7 @@
 
 use crate::conditions::Conditions;
 use crate::error::SurrogateError;
+use crate::evaluation::EvaluationOptions;
 use crate::exact::Interpolation;
 use crate::flow::FlowConfig;
 use crate::ode::{Fixed, Solver};
@@ -9,6 +10,7 @@ use crate::table::TableConfig;
 use crate::transform::Transform;
 use crate::velocity::{VelocityConfig, VelocityNet};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use tagwerk_train::{CheckpointConfig, Metric};
 
 /// A surrogate and its training. The network, the path and the optimizer are the published ones; batch and length are
@@ -32,6 +34,8 @@ pub struct SurrogateConfig {
     pub solver: Solver,
     /// How many samples are made of few solves.
     pub interpolation: Interpolation,
+    /// What an evaluation computes.
+    pub evaluation: EvaluationOptions,
 }
 
 /// How the weights are found.
@@ -144,6 +148,31 @@ impl StepSchedule {
 }
 
 impl SurrogateConfig {
+    /// Parses a configuration; `place` is what errors call it.
+    ///
+    /// # Errors
+    /// A text that is no TOML, an unknown key, a setting outside its range.
+    pub fn from_toml(text: &str, place: &Path) -> Result<Self, SurrogateError> {
+        let config: Self = toml::from_str(text).map_err(|e| SurrogateError::File {
+            path: place.to_owned(),
+            reason: e.to_string().trim_end().to_owned(),
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The evaluation's options with the roles of this configuration's conditions.
+    ///
+    /// # Errors
+    /// A role, a variable or a shift of a column that is no condition.
+    pub fn evaluation(&self) -> Result<EvaluationOptions, SurrogateError> {
+        let options = EvaluationOptions {
+            roles: self.data.roles.clone(),
+            ..self.evaluation.clone()
+        };
+        options.resolved(&self.data.conditions)
+    }
+
     /// Checks all settings that do not need the data.
     ///
     /// # Errors
@@ -155,6 +184,8 @@ impl SurrogateConfig {
         let scores = self.data.scores.len();
         VelocityNet::new(self.model, scores, self.data.conditions.len())?;
         self.flow.check(scores)?;
+        self.evaluation.check()?;
+        self.evaluation()?;
         self.training.check(scores)
     }
 

@@ -8,6 +8,7 @@
 //! they say.
 
 use crate::error::SurrogateError;
+use crate::roles::Roles;
 use crate::score_table::ScoreTable;
 use serde::{Deserialize, Serialize};
 use tagwerk_data::random::{shuffle, stream};
@@ -64,6 +65,8 @@ pub struct DomainThreshold {
 pub struct Domain {
     /// Every condition, in the model's order.
     pub conditions: Vec<ConditionRange>,
+    /// Which condition is which: what possible jets are told by.
+    pub roles: Roles,
     /// Numbers of the conditions that distances are measured in.
     pub measured: Vec<usize>,
     /// Training jets behind it.
@@ -92,13 +95,22 @@ pub struct DomainAnswer {
 }
 
 impl Domain {
-    /// Learns the domain of training jets; `seed` chooses which of them make ellipsoid and tree and which the
-    /// thresholds.
+    /// Learns the domain of training jets whose columns have their usual names; `seed` chooses which of them make
+    /// ellipsoid and tree and which the thresholds.
     ///
     /// # Errors
     /// Fewer than 200 jets, or no condition that varies.
     pub fn fit(table: &ScoreTable, seed: u64) -> Result<Self, SurrogateError> {
+        Self::fit_with(table, &Roles::default(), seed)
+    }
+
+    /// The same with other names of columns.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); a role of a column that the table does not have.
+    pub fn fit_with(table: &ScoreTable, roles: &Roles, seed: u64) -> Result<Self, SurrogateError> {
         const FEWEST: usize = 200;
+        let roles = roles.among(table.names())?;
         if table.rows() < FEWEST {
             return Err(SurrogateError::Length {
                 what: "training jets of a domain",
@@ -141,6 +153,7 @@ impl Domain {
             conditions: (0..table.columns())
                 .map(|c| range(&table.names()[c], table.column(c)))
                 .collect(),
+            roles,
             measured,
             rows: table.rows(),
             thresholds,
@@ -175,14 +188,16 @@ impl Domain {
         }
     }
 
-    /// Whether E < pT cosh eta; absent without columns `jet_pt`, `jet_eta` and `jet_energy`. One in a thousand is
-    /// allowed for single-precision columns.
+    /// Whether E < pT cosh eta; absent where pT, eta or energy is no condition. One in a thousand is allowed for
+    /// single-precision columns.
     fn unphysical(&self, conditions: &[f64]) -> Option<bool> {
-        let value = |name: &str| {
-            let number = self.conditions.iter().position(|c| c.name == name)?;
+        let value = |name: &Option<String>| {
+            let name = name.as_ref()?;
+            let number = self.conditions.iter().position(|c| c.name == *name)?;
             conditions.get(number).copied()
         };
-        let (pt, eta, energy) = (value("jet_pt")?, value("jet_eta")?, value("jet_energy")?);
+        let Roles { pt, eta, energy, .. } = &self.roles;
+        let (pt, eta, energy) = (value(pt)?, value(eta)?, value(energy)?);
         Some(energy < 0.999 * pt * eta.cosh())
     }
 

@@ -36,6 +36,7 @@ pub use shifts::Shift;
 
 use crate::domain::Domain;
 use crate::error::SurrogateError;
+use crate::roles::{Roles, no_condition};
 use crate::score_model::ScoreModel;
 use crate::score_table::ScoreTable;
 use serde::{Deserialize, Serialize};
@@ -61,9 +62,13 @@ pub struct EvaluationOptions {
     pub curve_points: usize,
     /// Bins of the PIT histogram. Default: 20.
     pub pit_bins: usize,
-    /// Conditions in whose bins coverage, areas and efficiencies are told. Default: `jet_pt`, `jet_nparticles`; names
-    /// that the table lacks are left out.
-    pub variables: Vec<String>,
+    /// Which condition is which; set from the configuration's `data.roles`. Default: found by their usual names.
+    #[serde(skip)]
+    pub roles: Roles,
+    /// Conditions in whose bins coverage, areas and efficiencies are told. Default: transverse momentum and multiplicity,
+    /// where the table has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Vec<String>>,
     /// Bins of each of them. Default: 5.
     pub bins: usize,
     /// Scores drawn a jet and member for ROC curves and marginals. Default: 4.
@@ -72,9 +77,10 @@ pub struct EvaluationOptions {
     pub working_points: Vec<f64>,
     /// Bins of conditions in which spread and accuracy are told (E4). Default: 10.
     pub profile_bins: usize,
-    /// Shifts of one condition (E6). Default: `jet_pt` by up to 1000, `jet_energy` by up to 4000, `jet_nparticles` by
-    /// up to 200; names that the table lacks are left out.
-    pub shifts: Vec<Shift>,
+    /// Shifts of one condition (E6). Default: transverse momentum by up to 1000, energy by up to 4000, multiplicity by
+    /// up to 200, as in the paper, where the table has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shifts: Option<Vec<Shift>>,
     /// Jets that are shifted. Default: 500.
     pub shift_rows: usize,
     /// Scores a shifted jet and member. Default: 20.
@@ -98,12 +104,13 @@ impl Default for EvaluationOptions {
             levels: vec![0.5, 0.68, 0.9, 0.95],
             curve_points: 50,
             pit_bins: 20,
-            variables: vec!["jet_pt".to_owned(), "jet_nparticles".to_owned()],
+            roles: Roles::default(),
+            variables: None,
             bins: 5,
             roc_draws: 4,
             working_points: vec![0.3, 0.5, 0.8],
             profile_bins: 10,
-            shifts: Shift::published(),
+            shifts: None,
             shift_rows: 500,
             shift_draws: 20,
             single_jets: Vec::new(),
@@ -116,7 +123,7 @@ impl Default for EvaluationOptions {
 impl EvaluationOptions {
     /// # Errors
     /// A count of 0, a level or working point outside (0, 1), no levels.
-    fn check(&self) -> Result<(), SurrogateError> {
+    pub(crate) fn check(&self) -> Result<(), SurrogateError> {
         for (setting, value, fewest) in [
             ("rows", self.rows, 20),
             ("drawn_rows", self.drawn_rows, 2),
@@ -151,6 +158,37 @@ impl EvaluationOptions {
         }
         Ok(())
     }
+
+    /// The same with roles, variables and shifts filled in for conditions `names`.
+    ///
+    /// # Errors
+    /// A role, a variable or a shift of a column that is no condition, by its name.
+    pub fn resolved(&self, names: &[String]) -> Result<Self, SurrogateError> {
+        let roles = self.roles.among(names)?;
+        let known = |what: &str, name: &String| match names.contains(name) {
+            true => Ok(()),
+            false => Err(no_condition(what, name, names)),
+        };
+        for name in self.variables.iter().flatten() {
+            known("evaluation.variables names", name)?;
+        }
+        for shift in self.shifts.iter().flatten() {
+            known("evaluation.shifts moves", &shift.column)?;
+        }
+        let usual = || {
+            [&roles.pt, &roles.multiplicity]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
+        };
+        Ok(Self {
+            variables: Some(self.variables.clone().unwrap_or_else(usual)),
+            shifts: Some(self.shifts.clone().unwrap_or_else(|| Shift::published(&roles))),
+            roles,
+            ..self.clone()
+        })
+    }
 }
 
 /// Evaluates a surrogate on jets that neither it nor (better) the classifier has learned from.
@@ -170,6 +208,7 @@ pub fn evaluate<M: ScoreModel + ?Sized>(
     options: &EvaluationOptions,
 ) -> Result<SurrogateEvaluation, SurrogateError> {
     options.check()?;
+    let options = &options.resolved(table.names())?;
     let tables = [Some(table), training].into_iter().flatten();
     for table in tables.chain(held_out.iter().map(|(_, table)| table)) {
         if table.columns() != model.columns() {
@@ -266,7 +305,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
     /// Variables of the options that the table has: name and values.
     fn variables(&self) -> Vec<(String, Vec<f64>)> {
         let column = |name: &String| Some((name.clone(), self.table.column(self.table.column_number(name)?)));
-        self.options.variables.iter().filter_map(column).collect()
+        self.options.variables.iter().flatten().filter_map(column).collect()
     }
 
     /// Row numbers of one class in the chosen table.

@@ -14,10 +14,12 @@
 pub mod coupling;
 pub mod likelihood;
 pub mod matching;
+mod target;
 
 pub use coupling::Coupling;
 pub use likelihood::ExactLikelihood;
 pub use matching::{Pairs, matching_loss, matching_losses};
+pub use target::{FlowLoss, FlowTarget};
 
 use crate::error::SurrogateError;
 use crate::velocity::Real;

@@ -51,7 +51,9 @@ pub use config::{Optimizer, StepSchedule, SurrogateConfig, SurrogateTraining};
 pub use ddpm::{Ddpm, DdpmConfig, DdpmWeights, NoisyBatch};
 pub use error::SurrogateError;
 pub use exact::{Encoded, Interpolation};
-pub use flow::{Coupling, ExactLikelihood, Examples, FlowConfig, Pairs, Path, matching_loss, matching_losses};
+pub use flow::{
+    Coupling, ExactLikelihood, Examples, FlowConfig, FlowLoss, FlowTarget, Pairs, Path, matching_loss, matching_losses,
+};
 pub use ode::{Adaptive, Fixed, Scheme, Solution, Solver, Times, Velocity, solve};
 pub use surrogate::{Samples, Surrogate};
 pub use table::{Columns, Table, TableConfig};
@@ -60,6 +62,7 @@ pub use transform::{Clamped, ScoreKind, Transform, score_of_logit};
 pub use velocity::{Conditioned, Entry, Folded, NetScratch, Real, VelocityConfig, VelocityNet};
 
 // Calibration, evaluation, sharing.
+mod answers;
 mod archive;
 mod csv;
 mod datacard;
@@ -70,11 +73,15 @@ pub mod manifest;
 mod pack;
 mod recalibrated;
 mod rerun;
+mod roles;
+mod run;
 mod score_model;
 mod score_table;
+mod shared;
 pub mod synthetic;
 mod verify;
 
+pub use answers::{Answered, Questions, answer_jets};
 pub use archive::{EXTENSION, LARGEST_ARCHIVE, LARGEST_CONTENT, MOST_MEMBERS};
 pub use domain::{
     ConditionRange, Domain, DomainAnswer, DomainThreshold, FLAG_QUANTILE, NEIGHBOR, QUANTILES, RANGE_QUANTILES,
@@ -85,7 +92,13 @@ pub use golden::FEWEST_GOLDEN;
 pub use pack::{PackOptions, Package, pack};
 pub use recalibrated::{KNOTS, Recalibrated, Recalibration, mixture_pit};
 pub use rerun::Rerun;
+pub use roles::Roles;
+pub use run::{
+    MembersConfig, POINT_ESTIMATE, PackSurroundings, Posterior, PosteriorOutcome, RunContext, SurrogateRun,
+    declaration_template, is_surrogate_run, read_declaration, sample_declaration, usual_members,
+};
 pub use score_model::{BLOCK, ScoreModel, cdf, efficiency, log_density, sample};
 pub use score_table::ScoreTable;
+pub use shared::{SharedSurrogate, SurrogateRecord};
 pub use tagwerk_stats::SurrogateEvaluation;
 pub use verify::{Check, Verification, open_packed, verify};

@@ -254,7 +254,7 @@ fn manifest<M: Rerun>(
             consistency: if package.domain.knows_kinematics() {
                 "E >= pT cosh eta to one in a thousand".to_owned()
             } else {
-                "none: the inputs have no jet_pt, jet_eta and jet_energy to check against each other".to_owned()
+                "none: the inputs have no pT, pseudorapidity and energy to check against each other".to_owned()
             },
             behavior: declared.behavior_outside.clone(),
         },

@@ -12,7 +12,7 @@
 //!   Draws             [D, P] with the record: method, lambda, N, acceptance, R-hat, ESS
 //! ```
 //!
-//! [`infer`] does all of it for one [`PosteriorConfig`]. [`Swag`] is made of a descent's snapshots, [`Laplace`] of the
+//! [`infer`] does all of it for one [`PosteriorConfig`], an ensemble too where it is given the trainings. [`Swag`] is made of a descent's snapshots, [`Laplace`] of the
 //! curvature at a trained network, an ensemble ([`train_ensemble`]) of trainings, [`VariationalState`] of a fit; all
 //! give `[D, P]` for [`Draws`].
 //!
@@ -64,7 +64,7 @@ pub use diagnostics::{Diagnosis, STANDING, WeightDiagnosis, autocorrelation, dia
 pub use draws::{Draws, DrawsRecord, Origin};
 pub use energy::{Difference, Energy, Prior, Reduction, Tempering};
 pub use ensemble::{EnsembleConfig, Member, train_ensemble};
-pub use infer::{Method, PosteriorConfig, Surroundings, SwagMethod, infer};
+pub use infer::{Method, PosteriorConfig, Surroundings, SwagMethod, TrainMember, infer};
 pub use laplace::{Curvature, Laplace, LaplaceConfig, Subset};
 pub use linear_layers::{LinearLayer, LinearLayers, LinearMap, PlainMap, RowBlock};
 pub use mala::{MalaConfig, MalaState};

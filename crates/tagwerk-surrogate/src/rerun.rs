@@ -32,7 +32,7 @@ pub trait Rerun: ScoreModel + Sized {
 }
 
 /// File of the recalibration of a [`Recalibrated`] model.
-const RECALIBRATION: &str = "recalibration.json";
+pub(crate) const RECALIBRATION: &str = "recalibration.json";
 
 impl<M: Rerun> Rerun for Recalibrated<M> {
     fn files(&self) -> Result<BTreeMap<String, Vec<u8>>, SurrogateError> {

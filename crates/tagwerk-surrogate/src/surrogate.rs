@@ -8,7 +8,10 @@
 //! Several sets of weights answer with the same noise (common random numbers): sample j of jet i differs between members by
 //! their weights alone, so that the spread over members is the ignorance about the weights, not the luck of the draw.
 
+mod answers;
 mod files;
+
+pub(crate) use files::{MANIFEST, WEIGHTS};
 
 use crate::conditions::Conditions;
 use crate::error::SurrogateError;
@@ -156,6 +159,11 @@ impl Surrogate {
     /// The sets of weights, `[P]` each.
     pub fn members(&self) -> &[Vec<f32>] {
         &self.members
+    }
+
+    /// How many samples are made of few solves.
+    pub fn interpolation(&self) -> Interpolation {
+        self.interpolation
     }
 
     /// How answers are computed.

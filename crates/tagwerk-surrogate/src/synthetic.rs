@@ -8,8 +8,10 @@
 //! are exact. Nothing here is a model of a detector.
 
 mod sharing;
+mod stand_in;
 
 pub use sharing::declaration;
+pub use stand_in::{COLUMNS, write_stand_in};
 
 use crate::error::SurrogateError;
 use crate::score_model::ScoreModel;

@@ -4,22 +4,26 @@
 //! line, by the names of its columns. Every value is looked at once, here: what is not a number that makes sense is an
 //! error with file, row, column and value.
 
+mod config;
+mod input;
 mod text;
+
+pub use config::TableConfig;
+pub(crate) use input::sample;
 
 use crate::conditions::Conditions;
 use crate::error::SurrogateError;
+use crate::score_table::ScoreTable;
 use crate::transform::{Clamped, Transform};
 use crate::velocity::Real;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ArrowPrimitiveType};
-use arrow_schema::DataType;
+use input::{Input, Values, joined};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
-use tagwerk_data::{Part, Plan, RowSet, Split, hexadecimal, split_rows, subset};
+use std::path::PathBuf;
+use tagwerk_data::{RowSet, Split, hexadecimal, split_rows, subset};
+
+/// A file, and with it another one that has the scores, and the column of row ids.
+type Given<'a> = (Input<'a>, Option<(Input<'a>, &'a str)>);
 
 /// Which columns a table is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +88,69 @@ impl Table {
     /// # Errors
     /// A file or column that is missing; a value that is no finite number, or a label that is no whole number.
     pub fn read(files: &[PathBuf], columns: &Columns) -> Result<Self, SurrogateError> {
+        let inputs: Vec<_> = files.iter().map(|file| (Input::File(file), None)).collect();
+        Self::of(&inputs, columns, None)
+    }
+
+    /// The sample inside the program: jets with observables, label and the scores of a small tagger.
+    ///
+    /// # Errors
+    /// A program without the sample; a column that it does not have.
+    pub fn sample(columns: &Columns) -> Result<Self, SurrogateError> {
+        Self::of(&[(Input::Sample, None)], columns, None)
+    }
+
+    /// Reads conditions and label from `files` and the scores from `scores_files`, file by file, joined by the row ids in
+    /// the column `id`: what `tagwerk features` and `tagwerk score` write.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); another number of files; ids that are missing, strange or there twice; labels that differ.
+    pub fn read_joined(
+        files: &[PathBuf],
+        scores_files: &[PathBuf],
+        id: &str,
+        columns: &Columns,
+    ) -> Result<Self, SurrogateError> {
+        if files.len() != scores_files.len() {
+            return Err(SurrogateError::Length {
+                what: "data.scores_files, one a file of data.files",
+                found: scores_files.len(),
+                expected: files.len(),
+            });
+        }
+        let pairs = files.iter().zip(scores_files);
+        let inputs: Vec<_> = pairs
+            .map(|(file, scores)| (Input::File(file), Some((Input::File(scores), id))))
+            .collect();
+        Self::of(&inputs, columns, None)
+    }
+
+    /// Reads jets to answer for: conditions without scores. `given` is a column that the files do not have, with its value
+    /// for all jets: the label of jets of one class.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); a column that is given and also there.
+    pub fn jets(files: &[PathBuf], conditions: &[String], given: Option<(&str, f64)>) -> Result<Self, SurrogateError> {
+        let columns = Columns {
+            conditions: conditions.to_vec(),
+            label: None,
+            scores: Vec::new(),
+        };
+        let inputs: Vec<_> = files.iter().map(|file| (Input::File(file), None)).collect();
+        if let Some((name, _)) = given {
+            for (input, _) in &inputs {
+                if input.has(name)? {
+                    return Err(SurrogateError::Table {
+                        file: input.name(),
+                        reason: format!("it has a column `{name}` of its own: give no other value for it"),
+                    });
+                }
+            }
+        }
+        Self::of(&inputs, &columns, given)
+    }
+
+    fn of(inputs: &[Given<'_>], columns: &Columns, filled: Option<(&str, f64)>) -> Result<Self, SurrogateError> {
         let mut table = Self {
             columns: columns.clone(),
             c: Vec::new(),
@@ -92,35 +159,42 @@ impl Table {
             rows: Vec::new(),
             files: Vec::new(),
         };
-        let mut wanted: Vec<String> = columns.conditions.clone();
-        wanted.extend(columns.label.clone());
-        wanted.extend(columns.scores.clone());
-        // A column may serve twice: the label is often a condition.
-        let mut unique = wanted.clone();
-        unique.sort();
-        unique.dedup();
-        for file in files {
-            table.files.push((table.rows.len() as u64, file.display().to_string()));
-            let values = read_columns(file, &unique)?;
-            let column = |name: &String| {
-                let at = unique.iter().position(|n| n == name).unwrap_or_default();
-                &values[at]
-            };
-            let n = values.first().map_or(0, Vec::len);
-            let conditions: Vec<_> = columns.conditions.iter().map(column).collect();
-            let scores: Vec<_> = columns.scores.iter().map(column).collect();
+        for &(input, other) in inputs {
+            table.files.push((table.rows.len() as u64, input.name()));
+            // A column may serve twice: the label is often a condition.
+            let mut wanted: Vec<String> = columns.conditions.clone();
+            wanted.extend(columns.label.clone());
+            match other {
+                Some((_, id)) => wanted.push(id.to_owned()),
+                None => wanted.extend(columns.scores.clone()),
+            }
+            wanted.retain(|name| filled.is_none_or(|(given, _)| given != name));
+            let mut values = Values::read(input, wanted)?;
+            if let Some((name, value)) = filled {
+                values.fill(name, value);
+            }
+            let n = values.rows();
+            let conditions: Vec<&[f64]> = columns.conditions.iter().map(|name| values.column(name)).collect();
             for row in 0..n {
                 table.c.extend(conditions.iter().map(|values| values[row]));
-                table.scores.extend(scores.iter().map(|values| values[row]));
+            }
+            match other {
+                Some((scores, id)) => table.scores.extend(joined((input, &values), scores, id, columns)?),
+                None => {
+                    let scores: Vec<&[f64]> = columns.scores.iter().map(|name| values.column(name)).collect();
+                    for row in 0..n {
+                        table.scores.extend(scores.iter().map(|values| values[row]));
+                    }
+                }
             }
             if let Some(label) = &columns.label {
-                table.labels.extend(column(label));
+                table.labels.extend(values.column(label));
             }
             let first = table.rows.len() as u64;
             table.rows.extend(first..first + n as u64);
         }
         if table.rows.is_empty() {
-            let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+            let names: Vec<String> = inputs.iter().map(|(input, _)| input.name()).collect();
             return Err(SurrogateError::Table {
                 file: names.join(", "),
                 reason: "no rows".to_owned(),
@@ -146,6 +220,24 @@ impl Table {
             return Err(self.value(at / width, column, self.scores[at], "a number"));
         }
         Ok(())
+    }
+
+    /// Checks a condition, by its number.
+    ///
+    /// # Errors
+    /// The first value that is not `allowed`, with its place.
+    pub(crate) fn check_column(
+        &self,
+        number: usize,
+        allowed: &'static str,
+        good: impl Fn(f64) -> bool,
+    ) -> Result<(), SurrogateError> {
+        let (width, name) = (self.columns.conditions.len(), &self.columns.conditions[number]);
+        let mut values = self.c.iter().skip(number).step_by(width);
+        match values.position(|&value| !good(value)) {
+            None => Ok(()),
+            Some(row) => Err(self.value(row, name, self.c[row * width + number], allowed)),
+        }
     }
 
     /// The error of one value.
@@ -254,6 +346,31 @@ impl Table {
         Ok((x, clamped))
     }
 
+    /// The table as one to judge on: labels 0 and 1, the logits of one score as the surrogate's transformation limits them.
+    ///
+    /// # Errors
+    /// Another number of scores than one; a label that is neither 0 nor 1; a score outside its range.
+    pub fn score_table(&self, transform: &Transform) -> Result<ScoreTable, SurrogateError> {
+        let (Some(label), [_]) = (&self.columns.label, &self.columns.scores[..]) else {
+            return Err(SurrogateError::Setting {
+                setting: "number of scores",
+                value: self.columns.scores.len().to_string(),
+                wanted: "1, beside a label: distributions are those of one score",
+            });
+        };
+        if let Some(row) = self.labels.iter().position(|&l| l != 0.0 && l != 1.0) {
+            let allowed = "0 for background, 1 for signal";
+            return Err(self.value(row, label, self.labels[row], allowed));
+        }
+        let (x, _) = self.targets::<f64>(transform)?;
+        ScoreTable::new(
+            self.columns.conditions.clone(),
+            self.c.clone(),
+            self.labels.iter().map(|&l| u8::from(l == 1.0)).collect(),
+            x.into_iter().map(|x| x * transform.scale).collect(),
+        )
+    }
+
     /// Standardized conditions, `[N, C]`.
     pub fn inputs<T: Real>(&self, conditions: &Conditions) -> Vec<T> {
         conditions.standardize(&self.c)
@@ -287,173 +404,6 @@ fn positions(set: &RowSet) -> Vec<usize> {
         .filter_map(|at| set.row(at))
         .map(|row| row as usize)
         .collect()
-}
-
-/// Where the rows of a study come from: one list of files that is split, or a list for each part.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TableConfig {
-    /// Files that are split. Default: none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<PathBuf>,
-    /// How they are split. Default: by hash of (seed 0, row), 60 % train, 20 % validation, 20 % test.
-    pub split: Split,
-    /// Files of the training part, where the parts have files of their own.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub train: Vec<PathBuf>,
-    /// Files of the validation part.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub validation: Vec<PathBuf>,
-    /// Files of the test part.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub test: Vec<PathBuf>,
-    /// Most rows of each part, drawn by (seed, row). Default: absent, all rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<u64>,
-    /// Columns that the surrogate may see, in order. Default: label, pt, eta, phi, energy, n (jets6).
-    pub conditions: Vec<String>,
-    /// Column of the truth label. Default: label.
-    pub label: String,
-    /// Columns of the classifier's scores. Default: score.
-    pub scores: Vec<String>,
-}
-
-impl Default for TableConfig {
-    fn default() -> Self {
-        let names = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect();
-        Self {
-            files: Vec::new(),
-            split: Split::Hash {
-                seed: 0,
-                train: 0.6,
-                validation: 0.2,
-                test: 0.2,
-            },
-            train: Vec::new(),
-            validation: Vec::new(),
-            test: Vec::new(),
-            rows: None,
-            conditions: names(&["label", "pt", "eta", "phi", "energy", "n"]),
-            label: "label".to_owned(),
-            scores: names(&["score"]),
-        }
-    }
-}
-
-impl TableConfig {
-    /// Columns of the table.
-    pub fn columns(&self) -> Columns {
-        Columns {
-            conditions: self.conditions.clone(),
-            label: Some(self.label.clone()),
-            scores: self.scores.clone(),
-        }
-    }
-
-    /// Reads one part.
-    ///
-    /// # Errors
-    /// Both kinds of files, or none; as [`Table::read`].
-    pub fn read(&self, part: Part) -> Result<Table, SurrogateError> {
-        let own = match part {
-            Part::Train => &self.train,
-            Part::Validation => &self.validation,
-            Part::Test => &self.test,
-        };
-        let wrong = |value: String| SurrogateError::Setting {
-            setting: "data.files",
-            value,
-            wanted: "given, or data.train, data.validation and data.test instead",
-        };
-        let table = match (self.files.is_empty(), own.is_empty()) {
-            (false, true) if [&self.train, &self.validation, &self.test].iter().all(|f| f.is_empty()) => {
-                let [train, validation, test] = Table::read(&self.files, &self.columns())?.split(&self.split)?;
-                match part {
-                    Part::Train => train,
-                    Part::Validation => validation,
-                    Part::Test => test,
-                }
-            }
-            (true, false) => Table::read(own, &self.columns())?,
-            (true, true) => return Err(wrong(format!("empty, as is data.{}", part.name()))),
-            _ => return Err(wrong("given beside files of single parts".to_owned())),
-        };
-        if table.is_empty() {
-            return Err(SurrogateError::Table {
-                file: "data".to_owned(),
-                reason: format!("the {} part has no rows", part.name()),
-            });
-        }
-        let seed = match self.split {
-            Split::Hash { seed, .. } => seed,
-            _ => 0,
-        };
-        Ok(match self.rows {
-            Some(count) => table.subset(count, seed),
-            None => table,
-        })
-    }
-}
-
-/// The named columns of one file, as f64.
-fn read_columns(file: &Path, names: &[String]) -> Result<Vec<Vec<f64>>, SurrogateError> {
-    if text::is_text(file) {
-        return text::read(file, names);
-    }
-    let source = tagwerk_data::open(file)?;
-    let mut columns = vec![Vec::with_capacity(source.row_count() as usize); names.len()];
-    for batch in source.read(&Plan::default().columns(names))? {
-        let batch = batch?;
-        for ((array, name), column) in batch.columns().iter().zip(names).zip(&mut columns) {
-            let row = column.len() as u64;
-            append(array.as_ref(), column).map_err(|fault| match fault {
-                Fault::Type(found) => SurrogateError::Table {
-                    file: source.file().to_owned(),
-                    reason: format!("column `{name}` is {found}; allowed: a number a row"),
-                },
-                Fault::Null(at) => SurrogateError::Value {
-                    file: source.file().to_owned(),
-                    row: row + at as u64,
-                    column: name.clone(),
-                    value: "null".to_owned(),
-                    allowed: "a number",
-                },
-            })?;
-        }
-    }
-    Ok(columns)
-}
-
-enum Fault {
-    Type(String),
-    Null(usize),
-}
-
-/// Appends an Arrow column of any numeric type.
-fn append(array: &dyn Array, out: &mut Vec<f64>) -> Result<(), Fault> {
-    fn numbers<A: ArrowPrimitiveType>(array: &dyn Array, out: &mut Vec<f64>, wide: impl Fn(A::Native) -> f64) {
-        out.extend(array.as_primitive::<A>().values().iter().map(|&v| wide(v)));
-    }
-    if array.null_count() > 0 {
-        return Err(Fault::Null(
-            (0..array.len()).find(|&i| array.is_null(i)).unwrap_or_default(),
-        ));
-    }
-    match array.data_type() {
-        DataType::Float64 => numbers::<Float64Type>(array, out, |v| v),
-        DataType::Float32 => numbers::<Float32Type>(array, out, f64::from),
-        DataType::Int8 => numbers::<Int8Type>(array, out, f64::from),
-        DataType::Int16 => numbers::<Int16Type>(array, out, f64::from),
-        DataType::Int32 => numbers::<Int32Type>(array, out, f64::from),
-        DataType::Int64 => numbers::<Int64Type>(array, out, |v| v as f64),
-        DataType::UInt8 => numbers::<UInt8Type>(array, out, f64::from),
-        DataType::UInt16 => numbers::<UInt16Type>(array, out, f64::from),
-        DataType::UInt32 => numbers::<UInt32Type>(array, out, f64::from),
-        DataType::UInt64 => numbers::<UInt64Type>(array, out, |v| v as f64),
-        DataType::Boolean => out.extend(array.as_boolean().values().iter().map(|v| f64::from(u8::from(v)))),
-        other => return Err(Fault::Type(other.to_string())),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

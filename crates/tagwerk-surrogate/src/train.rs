@@ -16,6 +16,7 @@ mod state;
 
 pub use optimizer::Adam;
 
+use crate::conditions::Conditions;
 use crate::config::SurrogateConfig;
 use crate::error::SurrogateError;
 use crate::flow::matching_loss;
@@ -66,6 +67,7 @@ pub struct SurrogateTrainer<'a> {
     clock: &'a dyn Clock,
     stop: &'a AtomicBool,
     observer: &'a mut dyn Observer,
+    standardized: Option<&'a Conditions>,
 }
 
 impl<'a> SurrogateTrainer<'a> {
@@ -83,7 +85,15 @@ impl<'a> SurrogateTrainer<'a> {
             clock,
             stop,
             observer,
+            standardized: None,
         }
+    }
+
+    /// The same with the standardization of another training, instead of one fitted on the training rows: members of an
+    /// ensemble share it, so that they are sets of weights of one surrogate.
+    pub fn standardized_by(mut self, conditions: &'a Conditions) -> Self {
+        self.standardized = Some(conditions);
+        self
     }
 
     /// Trains, or goes on from the last checkpoint, and leaves the surrogate in the folder.
@@ -96,12 +106,20 @@ impl<'a> SurrogateTrainer<'a> {
         if let Err(error) = &result {
             // The error itself matters more than that the status could not be written.
             let _ = self.log("failed", json!({ "message": error.to_string() }));
+            if let Ok(Some(status)) = self.run.status() {
+                let _ = self.run.write_status(&Status {
+                    state: RunState::Failed,
+                    message: Some(error.to_string()),
+                    updated: self.clock.unix_seconds(),
+                    ..status
+                });
+            }
         }
         result
     }
 
     fn locked(&mut self, train: &Table, validation: &Table) -> Result<TrainingSummary, SurrogateError> {
-        let fixed = Prepared::new(self.config, train, validation)?;
+        let fixed = Prepared::new(self.config, train, validation, self.standardized)?;
         let mut state = self.take_up(&fixed)?;
         self.run.take_up_journals(state.progress.epochs)?;
         let epochs = u64::from(self.config.training.epochs);

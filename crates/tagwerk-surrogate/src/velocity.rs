@@ -24,7 +24,7 @@ pub use folded::Folded;
 pub use forward::{Conditioned, NetScratch};
 pub(crate) use gradient::Tape;
 pub use real::Real;
-pub(crate) use store::{bytes, parse, tensor, write};
+pub(crate) use store::{bytes, content, parse, tensor, write};
 
 use crate::error::SurrogateError;
 use serde::{Deserialize, Serialize};

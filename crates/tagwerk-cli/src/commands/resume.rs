@@ -40,6 +40,14 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             "a run keeps its seed; start another one with `tagwerk train --seed`".to_owned(),
         ));
     }
+    if tagwerk_surrogate::is_surrogate_run(&typed.run) {
+        if typed.epochs.is_some() {
+            return Err(Failure::Usage(
+                "a surrogate keeps its number of epochs, which its schedule knows; train another one".to_owned(),
+            ));
+        }
+        return super::surrogate::train::resume(&typed.run, session);
+    }
     let context = session.context()?;
     let label = typed
         .run

@@ -141,7 +141,9 @@ impl Observer for TrainingProgress {
         let judged = match (metrics.val_auc, metrics.val_resolution) {
             (Some(auc), _) => format!("val_auc {auc:.5}"),
             (None, Some(resolution)) => format!("val_resolution {resolution:.5}"),
-            (None, None) => String::new(),
+            (None, None) => metrics
+                .val_nll
+                .map_or_else(String::new, |nll| format!("val_nll {nll:.5}")),
         };
         let text = format!(
             "{}: epoch {}/{}: loss {:.5}, val_loss {:.5}, {judged}, {}/s{}",

@@ -14,5 +14,6 @@ mod jetclass;
 mod landscape;
 mod parametric;
 mod sandbox;
+mod surrogate;
 mod train;
 mod usage;

@@ -3,6 +3,7 @@
 use super::{Study, by_class, over_jets};
 use crate::domain::{Domain, DomainAnswer, QUANTILES};
 use crate::error::SurrogateError;
+use crate::roles::Roles;
 use crate::score_model::{ScoreModel, sample};
 use crate::score_table::ScoreTable;
 use crate::transform::score_of_logit;
@@ -33,13 +34,15 @@ impl Shift {
         }
     }
 
-    /// The shifts of the paper.
-    pub fn published() -> Vec<Self> {
-        vec![
-            Self::to("jet_pt", 1000.0),
-            Self::to("jet_energy", 4000.0),
-            Self::to("jet_nparticles", 200.0),
-        ]
+    /// The shifts of the paper, of the columns that there are.
+    pub fn published(roles: &Roles) -> Vec<Self> {
+        let largest = [
+            (&roles.pt, 1000.0),
+            (&roles.energy, 4000.0),
+            (&roles.multiplicity, 200.0),
+        ];
+        let shift = |(column, largest): (&Option<String>, f64)| Some(Self::to(column.as_deref()?, largest));
+        largest.into_iter().filter_map(shift).collect()
     }
 }
 
@@ -74,7 +77,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
         let median_spread = over_jets(&inside.epistemic).map(|over| over.median);
         let mut shifts = Vec::new();
         let mut detection = BTreeMap::new();
-        for shift in &self.options.shifts {
+        for shift in self.options.shifts.iter().flatten() {
             let Some(column) = jets.column_number(&shift.column) else {
                 continue;
             };

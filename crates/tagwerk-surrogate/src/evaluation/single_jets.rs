@@ -12,9 +12,6 @@ use tagwerk_stats::SingleJet;
 /// Bins of the score, as in the paper.
 const BINS: usize = 10;
 
-/// Conditions in which neighbors are near, as in the paper; all that vary where one is missing.
-const NEAR: [&str; 3] = ["jet_pt", "jet_energy", "jet_nparticles"];
-
 impl<M: ScoreModel + ?Sized> Study<'_, M> {
     /// From the whole table, whose rows the options name.
     pub(super) fn single_jets(&self, whole: &ScoreTable) -> Result<Vec<SingleJet>, SurrogateError> {
@@ -28,8 +25,8 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
 
     /// One row of each class, at the middle of the order in pT (in the first condition that varies, without pT).
     fn at_middle_pt(&self, whole: &ScoreTable) -> Vec<usize> {
-        let column = whole
-            .column_number("jet_pt")
+        let column = (self.options.roles.pt.as_ref())
+            .and_then(|name| whole.column_number(name))
             .or_else(|| whole.continuous_columns().first().copied())
             .unwrap_or(0);
         let values = whole.column(column);
@@ -101,7 +98,13 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
         let Some(training) = self.training else {
             return Vec::new();
         };
-        let named: Option<Vec<usize>> = NEAR.iter().map(|name| training.column_number(name)).collect();
+        // As in the paper; all that vary where one is missing.
+        let roles = &self.options.roles;
+        let near = [&roles.pt, &roles.energy, &roles.multiplicity];
+        let named: Option<Vec<usize>> = near
+            .iter()
+            .map(|name| training.column_number(name.as_deref()?))
+            .collect();
         let columns = named.unwrap_or_else(|| training.continuous_columns());
         let mut squares = vec![0.0; training.rows()];
         for column in columns {

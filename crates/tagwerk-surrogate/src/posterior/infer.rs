@@ -1,6 +1,7 @@
-//! One configuration and one call for every method that a model's loss and gradient suffice for.
+//! One configuration and one call for every method.
 //!
-//! (A deep ensemble needs trainings, which are the model's affair: [`train_ensemble`](super::train_ensemble).)
+//! All but one need a model's loss and gradient only. A deep ensemble needs trainings, which are the model's affair: it
+//! gets them as a function in [`Surroundings`].
 
 use super::adam_mcmc::AdamMcmcConfig;
 use super::chain::{Chain, Sampler};
@@ -8,6 +9,7 @@ use super::chains::{ChainsConfig, Checkpoints, run_chains};
 use super::descent::DescentConfig;
 use super::draws::{Draws, DrawsRecord, Origin};
 use super::energy::{Energy, Prior, Tempering, positive};
+use super::ensemble::{EnsembleConfig, Member, train_ensemble};
 use super::laplace::{Laplace, LaplaceConfig};
 use super::mala::MalaConfig;
 use super::sghmc::SghmcConfig;
@@ -17,6 +19,7 @@ use super::target::Target;
 use super::variational::VariationalConfig;
 use crate::SurrogateError;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A method with its settings; in a file, `kind = "adam-mcmc"` beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,8 @@ pub enum Method {
     Swag(SwagMethod),
     /// Laplace at the starting weights, which must be trained ones. It has no chains.
     Laplace(LaplaceConfig),
+    /// A deep ensemble. It has no chains and no lambda.
+    Ensemble(EnsembleConfig),
 }
 
 impl Default for Method {
@@ -90,7 +95,12 @@ pub struct Surroundings<'a> {
     pub checkpoints: Option<&'a Checkpoints>,
     /// Asked between steps; false stops.
     pub goes_on: &'a (dyn Fn() -> bool + Sync),
+    /// Trains a member of an ensemble; `None` when it was stopped. Only ensembles need it.
+    pub train: Option<&'a TrainMember<'a>>,
 }
+
+/// A training of one member: its weights `[P]`, or `None` when it was stopped.
+pub type TrainMember<'a> = dyn Fn(&Member) -> Result<Option<Vec<f32>>, SurrogateError> + Sync + 'a;
 
 /// Draws from the posterior of `target`, from weights `[P]`; `None` if the run was stopped before its end.
 ///
@@ -131,7 +141,43 @@ pub fn infer(
             }
             Draws::new(record, fit.draws(config.chains.seed, config.draws)).map(Some)
         }
+        Method::Ensemble(ensemble) => trained(ensemble, &energy, config, around),
     }
+}
+
+/// An ensemble of trainings.
+fn trained(
+    ensemble: &EnsembleConfig,
+    energy: &Energy,
+    config: &PosteriorConfig,
+    around: &Surroundings,
+) -> Result<Option<Draws>, SurrogateError> {
+    let Some(train) = around.train else {
+        return Err(SurrogateError::Setting {
+            setting: "method.kind",
+            value: "ensemble".to_owned(),
+            wanted: "another one: this model cannot be trained from here",
+        });
+    };
+    let stopped = AtomicBool::new(false);
+    let members = train_ensemble(ensemble, energy.target().rows(), |member| {
+        Ok(train(member)?.unwrap_or_else(|| {
+            stopped.store(true, Ordering::Relaxed);
+            Vec::new()
+        }))
+    });
+    // Members that were not trained have other lengths than those that were.
+    if stopped.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let one_each = PosteriorConfig {
+        draws: 1,
+        ..config.clone()
+    };
+    let mut record = record(&one_each, energy, around, ensemble.members);
+    record.schedule = None;
+    record.notes = vec!["an ensemble of trainings: lambda and prior play no part in it".to_owned()];
+    Draws::new(record, members?).map(Some)
 }
 
 fn finished<'a, S: Sampler>(

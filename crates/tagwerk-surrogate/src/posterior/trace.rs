@@ -4,6 +4,7 @@ use super::arrays::Arrays;
 use super::chain::StepReport;
 use crate::SurrogateError;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// One value a step.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,6 +38,16 @@ pub struct TraceSummary {
 }
 
 impl Trace {
+    /// The trace of a saved chain.
+    ///
+    /// # Errors
+    /// A file that is not there, or no chain.
+    pub fn of_chain(path: &Path) -> Result<Self, SurrogateError> {
+        let (mut arrays, _) = Arrays::read(path, "chain")?;
+        let steps = arrays.take_one("step")?;
+        Self::load(&mut arrays, steps)
+    }
+
     pub(crate) fn push(&mut self, report: &StepReport) {
         self.loss.push(report.loss);
         self.acceptance.push(report.acceptance);

@@ -1,6 +1,5 @@
 //! A surrogate of any weights: it comes back from its files, and its answers agree with one another.
 
-use super::files::WEIGHTS;
 use super::*;
 
 fn conditions() -> Conditions {

@@ -12,6 +12,27 @@ pub(super) fn is_text(file: &Path) -> bool {
         .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// The separator of a header line, and its names.
+fn split_header(header: &str) -> (char, Vec<String>) {
+    let header = header.trim_start_matches('\u{feff}');
+    let separator = ['\t', ';', ',']
+        .into_iter()
+        .find(|&c| header.contains(c))
+        .unwrap_or(',');
+    let field = |field: &str| field.trim().trim_matches('"').to_owned();
+    (separator, header.split(separator).map(field).collect())
+}
+
+/// The names of all columns.
+pub(super) fn header(file: &Path) -> Result<Vec<String>, SurrogateError> {
+    let handle = std::fs::File::open(file).map_err(SurrogateError::io(file, "open"))?;
+    let mut line = String::new();
+    BufReader::new(handle)
+        .read_line(&mut line)
+        .map_err(SurrogateError::io(file, "read"))?;
+    Ok(split_header(line.trim_end_matches(['\r', '\n'])).1)
+}
+
 /// The named columns, as f64.
 pub(super) fn read(file: &Path, names: &[String]) -> Result<Vec<Vec<f64>>, SurrogateError> {
     let name = file.display().to_string();
@@ -23,13 +44,7 @@ pub(super) fn read(file: &Path, names: &[String]) -> Result<Vec<Vec<f64>>, Surro
     let mut lines = BufReader::new(handle).lines();
     let mut next = || lines.next().transpose().map_err(SurrogateError::io(file, "read"));
     let header = next()?.ok_or_else(|| fault("the file is empty; a header line is needed".to_owned()))?;
-    let header = header.trim_start_matches('\u{feff}');
-    let separator = ['\t', ';', ',']
-        .into_iter()
-        .find(|&c| header.contains(c))
-        .unwrap_or(',');
-    let field = |field: &str| field.trim().trim_matches('"').to_owned();
-    let found: Vec<String> = header.split(separator).map(field).collect();
+    let (separator, found) = split_header(&header);
     let mut at = Vec::with_capacity(names.len());
     for column in names {
         let position = found.iter().position(|f| f == column);

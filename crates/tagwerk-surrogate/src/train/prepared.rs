@@ -3,6 +3,7 @@
 use crate::conditions::Conditions;
 use crate::config::SurrogateConfig;
 use crate::error::SurrogateError;
+use crate::evaluation::EvaluationOptions;
 use crate::flow::{Coupling, ExactLikelihood, Examples, FlowConfig, Pairs};
 use crate::table::Table;
 use crate::transform::Clamped;
@@ -38,7 +39,12 @@ pub(super) struct Validation {
 
 impl Prepared {
     /// Everything that a training needs and does not change.
-    pub(super) fn new(config: &SurrogateConfig, train: &Table, validation: &Table) -> Result<Self, SurrogateError> {
+    pub(super) fn new(
+        config: &SurrogateConfig,
+        train: &Table,
+        validation: &Table,
+        standardized: Option<&Conditions>,
+    ) -> Result<Self, SurrogateError> {
         config.check()?;
         let names = &config.data.conditions;
         for (what, table) in [("training", train), ("validation", validation)] {
@@ -58,7 +64,17 @@ impl Prepared {
                 });
             }
         }
-        let conditions = Conditions::fit(names, train.conditions())?;
+        let conditions = match standardized {
+            Some(conditions) => conditions.clone(),
+            None => Conditions::fit(names, train.conditions())?,
+        };
+        if conditions.names() != *names {
+            return Err(SurrogateError::Length {
+                what: "conditions to standardize by",
+                found: conditions.len(),
+                expected: names.len(),
+            });
+        }
         let net = config.net(&conditions)?;
         let (x, clamped) = train.targets::<f32>(&config.transform)?;
         let (val_x, _) = validation.targets::<f32>(&config.transform)?;
@@ -131,6 +147,7 @@ fn identity(config: &SurrogateConfig, train: &Table, validation: &Table) -> Resu
     // How often something is written decides no bit.
     decisive.training.checkpoint = tagwerk_train::CheckpointConfig::default();
     decisive.name = String::new();
+    decisive.evaluation = EvaluationOptions::default();
     let text = serde_json::to_string(&decisive).map_err(|e| SurrogateError::Table {
         file: "configuration".to_owned(),
         reason: e.to_string(),

@@ -18,6 +18,14 @@ pub(crate) fn bytes(values: &[f32]) -> Vec<u8> {
 
 /// Writes tensors and words to one file, whole or not at all.
 pub(crate) fn write(path: &Path, tensors: &Named, words: HashMap<String, String>) -> Result<(), SurrogateError> {
+    let content = content(path, tensors, words)?;
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(&content).map_err(SurrogateError::io(path, "write"))?;
+    Ok(file.commit()?)
+}
+
+/// The content of such a file; `path` is what errors call it.
+pub(crate) fn content(path: &Path, tensors: &Named, words: HashMap<String, String>) -> Result<Vec<u8>, SurrogateError> {
     let fault = |reason: String| SurrogateError::File {
         path: path.to_owned(),
         reason,
@@ -27,10 +35,7 @@ pub(crate) fn write(path: &Path, tensors: &Named, words: HashMap<String, String>
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| fault(e.to_string()))?;
         views.push((name.as_str(), view));
     }
-    let content = safetensors::serialize(views, Some(words)).map_err(|e| fault(e.to_string()))?;
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(&content).map_err(SurrogateError::io(path, "write"))?;
-    Ok(file.commit()?)
+    safetensors::serialize(views, Some(words)).map_err(|e| fault(e.to_string()))
 }
 
 /// One tensor of f32 by name and shape.

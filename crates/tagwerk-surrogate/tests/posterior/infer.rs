@@ -3,7 +3,7 @@
 use super::targets::{Linear, moments};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tagwerk_surrogate::SurrogateError;
-use tagwerk_surrogate::posterior::{Checkpoints, Draws, PosteriorConfig, Surroundings, Target, infer};
+use tagwerk_surrogate::posterior::{Checkpoints, Draws, PosteriorConfig, Surroundings, Target, TrainMember, infer};
 
 const SCHEDULE: &str = "
 [prior]
@@ -22,6 +22,7 @@ fn run(method: &str, target: &dyn Target) -> Result<Draws, SurrogateError> {
         model: "regression",
         checkpoints: None,
         goes_on: &|| true,
+        train: None,
     };
     Ok(infer(&config, target, &[1.0, 1.0], &around)?.unwrap())
 }
@@ -89,10 +90,41 @@ fn a_stopped_run_is_no_posterior_and_goes_on() {
             model: "regression",
             checkpoints,
             goes_on: &goes_on,
+            train: None,
         };
         infer(&config, &target, &[1.0, 1.0], &around).unwrap()
     };
     assert_eq!(run(6, Some(&checkpoints)), None);
     let resumed = run(usize::MAX, Some(&checkpoints)).unwrap();
     assert_eq!(Some(resumed), run(usize::MAX, None));
+}
+
+/// An ensemble is made of the trainings that it is given, one seed each; without any it is refused, and of one that was
+/// stopped nothing comes that could be taken for an ensemble.
+#[test]
+fn an_ensemble_takes_the_trainings_that_it_is_given() {
+    let target = Linear::simulated(100, 2, 5);
+    let config: PosteriorConfig = toml::from_str("[method]\nkind = 'ensemble'\nmembers = 3\nseed = 4").unwrap();
+    let run = |train: Option<&TrainMember>| {
+        let around = Surroundings {
+            model: "regression",
+            checkpoints: None,
+            goes_on: &|| true,
+            train,
+        };
+        infer(&config, &target, &[1.0, 1.0], &around)
+    };
+    let draws = run(Some(&|member| Ok(Some(vec![member.index as f32, 1.0]))))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        draws.iter().map(|weights| weights[0]).collect::<Vec<_>>(),
+        [0.0, 1.0, 2.0]
+    );
+    let record = draws.record();
+    assert_eq!((record.method.as_str(), record.draws), ("ensemble", 3));
+    assert!(record.schedule.is_none() && record.notes.len() == 1);
+    let stopped = run(Some(&|member| Ok((member.index != 1).then(|| vec![0.0, 0.0])))).unwrap();
+    assert_eq!(stopped, None);
+    assert!(run(None).unwrap_err().to_string().contains("ensemble"));
 }
