@@ -23,7 +23,7 @@ from typing import Any
 
 PEERS = Path(__file__).resolve().parent
 DEFAULT_MODELS = "topodnn,efn,pfn,particlenet-lite,particlenet"
-DEFAULT_BENCH = "cargo bench -p tagwerk-taggers --bench step --"
+DEFAULT_BENCH = "cargo bench --workspace --bench step --"
 OTHERS = ["read_data.py", "clustering.py", "trees.py", "substructure.py", "efp.py"]
 
 Figures = dict[str, dict[str, Any]]
@@ -53,7 +53,8 @@ def pytorch(a: argparse.Namespace, folder: Path, compiled: bool) -> dict[str, An
 
 def tagwerk(a: argparse.Namespace, folder: Path) -> Figures:
     """One run of the Rust benchmark: the only place that knows its command line and its JSON."""
-    command = [*shlex.split(a.bench), "--threads", str(a.threads), "--data", str(Path(a.data).resolve())]
+    data = str(Path(a.data).resolve())
+    command = [*shlex.split(a.bench), "--threads", str(a.threads), "--data", data, "--taggers", a.models]
     figures = run_json(command, folder, cwd=PEERS.parent)["models"]
     return {name: figures[name] for name in a.models.split(",") if name in figures}
 

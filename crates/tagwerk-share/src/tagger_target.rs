@@ -91,13 +91,7 @@ impl<N: Network> TaggerTarget<N> {
     }
 
     /// Runs the groups of a part in turn, backward too where gradients are `wanted`.
-    fn run(
-        &self,
-        weights: &[f64],
-        part: Part,
-        wanted: bool,
-        mut listen: impl FnMut(Group),
-    ) -> Result<(), TargetError> {
+    fn run(&self, weights: &[f64], part: Part, wanted: bool, mut listen: impl FnMut(Group)) -> Result<(), TargetError> {
         // A sampler that panicked in another thread left whole weights, which are replaced here.
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         set(&mut *network, weights);
@@ -151,7 +145,8 @@ impl Group {
 
 fn host(values: Tensor<1>) -> Result<Vec<f32>, TargetError> {
     let data = values.into_data().convert::<f32>();
-    data.try_into_vec().map_err(|e| format!("reading a tensor: {e:?}").into())
+    data.try_into_vec()
+        .map_err(|e| format!("reading a tensor: {e:?}").into())
 }
 
 /// -log p of a label at these log-odds, without overflow.

@@ -42,9 +42,7 @@ fn the_gradient_is_that_of_the_sum_of_the_losses() {
     for part in [Part::all(), Part::of(&rows).with_draw(3)] {
         let n = part.len(60);
         let (mut own, mut gradient) = (vec![0.0; n], vec![f64::NAN; start.len()]);
-        target
-            .loss_and_gradient(&start, part, &mut own, &mut gradient)
-            .unwrap();
+        target.loss_and_gradient(&start, part, &mut own, &mut gradient).unwrap();
         assert_eq!(own, losses(&target, &start, part), "with a gradient and without");
         // Along the gradient itself, where the loss changes most, and along a direction that mixes all weights.
         let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
@@ -111,12 +109,18 @@ fn adam_mcmc_walks_a_particlenet_and_its_draws_explain_the_jets() {
         model: "particlenet",
         checkpoints: None,
         goes_on: &|| true,
+        train: None,
     };
     let draws = infer(&config, &target, &start, &around).unwrap().unwrap();
     assert_eq!(draws.len(), 6);
     for draw in draws.iter() {
         let weights: Vec<f64> = draw.iter().map(|&w| f64::from(w)).collect();
-        assert!(mean(&weights) < 0.8 * mean(&start), "{} from {}", mean(&weights), mean(&start));
+        assert!(
+            mean(&weights) < 0.8 * mean(&start),
+            "{} from {}",
+            mean(&weights),
+            mean(&start)
+        );
     }
     let moved = draws.get(0).unwrap() != draws.get(5).unwrap();
     assert!(moved && draws.record().chains.iter().all(|chain| chain.steps > 0));
@@ -125,11 +129,17 @@ fn adam_mcmc_walks_a_particlenet_and_its_draws_explain_the_jets() {
 #[test]
 fn labels_that_do_not_fit_are_refused() {
     let config: ParticleNetConfig = toml::from_str("hidden = 4\nblocks = [{ k = 2, widths = [4] }]").unwrap();
-    let jets = JetDataset::sample().unwrap().load(DataPart::Train, None).unwrap().slice(0..3);
+    let jets = JetDataset::sample()
+        .unwrap()
+        .load(DataPart::Train, None)
+        .unwrap()
+        .slice(0..3);
     let refused = |labels: Vec<f32>| {
         let network = config.init(1, &Device::flex()).unwrap();
         let view = config.view(&jets).unwrap();
-        TaggerTarget::new(network, view, labels, 1, &Device::flex()).unwrap_err().to_string()
+        TaggerTarget::new(network, view, labels, 1, &Device::flex())
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(refused(vec![1.0, 0.0]), "2 labels of 3 jets");
     assert!(refused(vec![1.0, 0.5, 0.0]).contains("jet 1 has the label 0.5"));

@@ -210,7 +210,10 @@ fn with_an_identity_start_the_network_starts_as_one_that_does_not_know_the_mass(
     let plain = score(Method::None, Start::Identity);
     for method in [Method::Affine, Method::Biasing] {
         let found = score(method, Start::Identity);
-        assert!((found - plain).abs() < 1e-5 * plain.abs().max(1.0), "{method:?}: {found} {plain}");
+        assert!(
+            (found - plain).abs() < 1e-5 * plain.abs().max(1.0),
+            "{method:?}: {found} {plain}"
+        );
     }
     // The original's start damps: scales near zero, four times over.
     let damped = score(Method::Scaling, Start::Glorot);

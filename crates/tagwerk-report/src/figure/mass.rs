@@ -169,7 +169,9 @@ mod tests {
         let figure = mass_figure("auc", "AUC", &lines).unwrap().unwrap();
         let picture = roxmltree::Document::parse(&figure.svg).unwrap();
         assert!(
-            picture.descendants().any(|n| n.text().map(str::trim) == Some("mass [GeV]")),
+            picture
+                .descendants()
+                .any(|n| n.text().map(str::trim) == Some("mass [GeV]")),
             "{}",
             figure.svg
         );
