@@ -12,10 +12,7 @@ use tagwerk_taggers::{ParticleNet, ParticleNetConfig, Tagger};
 /// A small ParticleNet on jets of the embedded sample.
 fn target(jets: usize, group: usize, dropout: f64) -> TaggerTarget<ParticleNet> {
     let settings = "hidden = 8\nblocks = [{ k = 4, widths = [6, 6] }, { k = 4, widths = [8] }]";
-    let config = ParticleNetConfig {
-        dropout,
-        ..toml::from_str(settings).unwrap()
-    };
+    let config: ParticleNetConfig = toml::from_str(&format!("dropout = {dropout:?}\n{settings}")).unwrap();
     let all = JetDataset::sample().unwrap().load(DataPart::Train, None).unwrap();
     let jets = all.slice(0..jets);
     let labels = jets.labels.iter().map(|&label| f32::from(label)).collect();
