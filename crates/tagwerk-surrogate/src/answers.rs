@@ -22,8 +22,10 @@ use tagwerk_data::random::{normal, stream};
 use tagwerk_data::{Packing, ParquetSink};
 use tagwerk_stats::{StatsError, epistemic_spread, normal_quantile};
 
-/// Jets answered at a time.
+/// Jets answered at a time, and fewer where many scores are drawn for each.
 const JETS: usize = 4_096;
+/// Scores drawn for each of so many jets.
+const SAMPLES: usize = 256;
 /// Stream of the noise of samples.
 const NOISE: &str = "surrogate answer";
 /// Noise numbers at which members are compared: the middles of equal shares of the normal distribution.
@@ -83,11 +85,12 @@ pub fn answer_jets(
     let schema = asking.schema();
     let mut sink = ParquetSink::create(output, schema.clone(), Packing::default())?;
     let mut sums = Sums::default();
-    for start in (0..jets.len()).step_by(JETS) {
+    let at_once = (JETS * SAMPLES / questions.samples.max(SAMPLES)).max(1);
+    for start in (0..jets.len()).step_by(at_once) {
         if !told(start as u64, jets.len() as u64) {
             return Ok(None);
         }
-        let range = start..(start + JETS).min(jets.len());
+        let range = start..(start + at_once).min(jets.len());
         sink.write(&asking.batch(&schema, range, &mut sums)?)?;
     }
     told(jets.len() as u64, jets.len() as u64);

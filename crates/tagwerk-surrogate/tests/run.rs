@@ -112,7 +112,7 @@ fn short(method: &str) -> MembersConfig {
     members.chains.chains = members.chains.chains.min(2);
     members.chains.batch = members.chains.batch.map(|_| 128);
     (members.chains.steps, members.chains.burn_in, members.chains.every) = (40, 20, 5);
-    members.with_members(8)
+    members.with_members(8).unwrap()
 }
 
 fn questions() -> Questions {
@@ -313,7 +313,7 @@ fn every_method_makes_members() {
     ] {
         let mut members = short(method);
         if method == "ensemble" {
-            members = members.with_members(2);
+            members = members.with_members(2).unwrap();
         }
         assert!(sandbox.infer(&run, method, &members).unwrap(), "{method}");
         let posterior = run.posterior(Some(method)).unwrap().unwrap();
@@ -346,6 +346,20 @@ fn every_method_makes_members() {
     );
 }
 
+/// Protects the promise of `--draws`: so many members, not about so many, and none made up.
+#[test]
+fn as_many_members_are_made_as_were_asked_for() {
+    for wanted in [1, 7, 13, 16] {
+        let members = usual_members("sgld").unwrap().with_members(wanted).unwrap();
+        let made = members.chains.draws_of_a_chain() * members.chains.chains as u64;
+        assert_eq!(made, wanted.next_multiple_of(4) as u64);
+        assert!(members.chains.check().is_ok());
+    }
+    let error = usual_members("mala").unwrap().with_members(5_000).unwrap_err().to_string();
+    assert!(error.contains("5000") && error.contains("burn-in"), "{error}");
+    assert!(usual_members("nuts").unwrap_err().to_string().contains("adam-mcmc"));
+}
+
 /// Stopped chains and ensembles leave nothing that could be taken for a posterior, and go on to the same bits.
 #[test]
 fn a_stopped_posterior_goes_on_to_the_same_bits() {
@@ -354,7 +368,7 @@ fn a_stopped_posterior_goes_on_to_the_same_bits() {
     for method in ["sgld", "ensemble"] {
         let mut members = short(method);
         if method == "ensemble" {
-            members = members.with_members(2);
+            members = members.with_members(2).unwrap();
         }
         assert!(sandbox.infer(&run, "alone", &members).unwrap());
         let mut stops = 0;

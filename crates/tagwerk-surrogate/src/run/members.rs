@@ -101,7 +101,7 @@ pub fn usual_members(method: &str) -> Result<MembersConfig, SurrogateError> {
                 start: Start::Weights,
                 ..VariationalConfig::default()
             }),
-            chains(1, 4_000, 3_999, 1, Some(4_096)),
+            chains(1, 4_000, 2_000, 2_000, Some(4_096)),
         ),
         "swag" => walk(
             Method::Swag(SwagMethod::default()),
@@ -167,7 +167,10 @@ impl MembersConfig {
 
     /// The same with so many members in all, rounded up to as many from each chain: chains store that often, fits draw
     /// that often, an ensemble trains that often.
-    pub fn with_members(mut self, members: usize) -> Self {
+    ///
+    /// # Errors
+    /// More than the chains have steps after burn-in.
+    pub fn with_members(mut self, members: usize) -> Result<Self, SurrogateError> {
         let each = members.div_ceil(self.chains.chains.max(1)).max(1);
         match &mut self.method {
             Method::Ensemble(ensemble) => ensemble.members = members,
@@ -175,10 +178,19 @@ impl MembersConfig {
             Method::Variational(_) | Method::Swag(_) => self.draws = each,
             _ => {
                 let chains = &mut self.chains;
-                chains.every = (chains.steps.saturating_sub(chains.burn_in) / each as u64).max(1);
+                chains.every = chains.steps.saturating_sub(chains.burn_in) / each as u64;
+                if chains.every == 0 {
+                    return Err(SurrogateError::Setting {
+                        setting: "number of members",
+                        value: members.to_string(),
+                        wanted: "at most the steps of all chains after burn-in: give a file with more steps",
+                    });
+                }
+                // What is left over would store once more.
+                chains.steps = chains.burn_in + chains.every * each as u64;
             }
         }
-        self
+        Ok(self)
     }
 
     /// The same with so many chains, each as before.
@@ -254,7 +266,8 @@ impl SurrogateRun {
                 wanted: "made of letters, digits and - _ . and not `none`",
             });
         }
-        if self.point.scores().len() != 1 && matches!(config.loss, FlowLoss::Likelihood { .. }) {
+        let likelihood = matches!(config.loss, FlowLoss::Likelihood { .. });
+        if self.point.scores().len() != 1 && likelihood && !matches!(config.method, Method::Ensemble(_)) {
             return Err(SurrogateError::Setting {
                 setting: "loss.kind",
                 value: "likelihood".to_owned(),

@@ -163,3 +163,24 @@ fn a_study_names_files_to_split_or_files_of_parts_not_both() {
     };
     assert!(both.read(Part::Train).is_err());
 }
+
+/// Protects the shipped configurations: the sample inside the program has the columns that they name, and scores, labels
+/// and row counts that make sense. (Skipped by a program without the sample.)
+#[test]
+fn the_sample_inside_has_the_columns_of_the_shipped_configurations() {
+    let text = include_str!("../../../../configs/surrogate-top11.toml");
+    let config = crate::SurrogateConfig::from_toml(text, Path::new("surrogate-top11.toml")).unwrap();
+    match config.data.read_all() {
+        Ok([train, validation, test]) => {
+            for table in [&train, &validation, &test] {
+                assert!(table.len() > 1_000);
+                let judged = table.score_table(&config.transform).unwrap();
+                assert!([0, 1].iter().all(|label| judged.labels().contains(label)));
+            }
+        }
+        Err(error) => {
+            assert!(super::sample().is_none(), "{error}");
+            assert!(error.to_string().contains("built without the sample"), "{error}");
+        }
+    }
+}

@@ -126,7 +126,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         config = config.with_chains(chains.into());
     }
     if let Some(members) = typed.draws {
-        config = config.with_members(members.into());
+        config = config.with_members(members.into())?;
     }
     if let Some(seed) = session.seed {
         config = config.with_seed(seed);
