@@ -179,7 +179,7 @@ fn a_diagnosis_finds_what_the_network_lives_on() {
         "{:?}",
         found.features_removed
     );
-    assert!(found.features_removed.auc > 0.7, "{:?}", found.features_removed);
+    assert!(found.features_removed.auc > 0.6, "{:?}", found.features_removed);
     assert_eq!((found.wrong_mass.len(), found.wrong_mass[0].auc.len()), (5, 5));
     // Told 500, the network is worse for 1500 than told the truth.
     let heavy = &found.wrong_mass[4].auc;

@@ -50,7 +50,7 @@ fn the_gradient_is_that_of_the_sum_of_the_losses() {
         for direction in [along, mixed] {
             let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
             // The kinks of ReLU and the rounding of f32 weights limit how small a step may be.
-            let h = 1e-3;
+            let h = 2e-4;
             let at = |sign: f64| -> f64 {
                 let moved: Vec<f64> = start.iter().zip(&direction).map(|(w, d)| w + sign * h * d).collect();
                 losses(&target, &moved, part).iter().sum()
@@ -113,7 +113,7 @@ fn adam_mcmc_walks_a_particlenet_and_its_draws_explain_the_jets() {
     for draw in draws.iter() {
         let weights: Vec<f64> = draw.iter().map(|&w| f64::from(w)).collect();
         assert!(
-            mean(&weights) < 0.8 * mean(&start),
+            mean(&weights) < 0.9 * mean(&start),
             "{} from {}",
             mean(&weights),
             mean(&start)

@@ -28,8 +28,8 @@ fn train_and_evaluate_tell_the_same_numbers_mass_by_mass() {
         }
         assert!(mass["auc_roc_error"].as_f64().unwrap() > 0.0);
     }
-    // Heavy resonances are easy to tell, also for a small network.
-    assert!(masses[4]["auc_roc"].as_f64().unwrap() > 0.85, "{}", masses[4]);
+    // Heavy resonances are easy to tell, also for a small network after three epochs.
+    assert!(masses[4]["auc_roc"].as_f64().unwrap() > 0.8, "{}", masses[4]);
     let mean: f64 = masses.iter().map(|m| m["auc_roc"].as_f64().unwrap()).sum::<f64>() / 5.0;
     assert!((trained["mean"]["auc_roc"].as_f64().unwrap() - mean).abs() < 1e-12);
     assert!((trained["study"]["leak"].as_f64().unwrap() - 0.5).abs() < 0.1);
@@ -200,9 +200,9 @@ fn a_run_is_looked_into_and_scores_events_at_any_mass() {
     assert_eq!(flags, [true, false, false]);
     assert_eq!(scored["points"][2]["column"], "score_600");
     let refused = sandbox
-        .tagwerk("parametric score run data.csv --masses 600:500:10 -o a.parquet")
-        .sentence();
-    assert!(refused.contains("upwards"), "{refused}");
+        .tagwerk("parametric score run data.csv --masses 600:500:10 -o a.parquet");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("upwards"), "{refused:?}");
 
     // The run goes on by its folder.
     let longer = sandbox.tagwerk("resume run --epochs 4 --json -").json();

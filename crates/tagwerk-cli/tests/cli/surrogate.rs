@@ -76,7 +76,7 @@ fn a_stranger_goes_from_a_table_to_a_checked_file_and_asks_it() {
 
     let ran = sandbox.tagwerk("surrogate evaluate s --json told.json").good();
     assert!(
-        ran.stdout.contains("coverage") && ran.stdout.contains("report: "),
+        ran.stdout.contains("Coverage") && ran.stdout.contains("report: "),
         "{}",
         ran.stdout
     );

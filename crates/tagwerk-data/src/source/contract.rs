@@ -107,7 +107,8 @@ pub(crate) fn check(source: &dyn Source) {
     let estimate = source.decoded_bytes(&all, &(0..rows)) as f64;
     let actual = batch_bytes(&whole) as f64;
     assert!(
-        estimate >= 0.95 * actual && estimate <= 2.0 * actual + 4096.0,
+        // Buffers of a row or two are longer than what is in them.
+        estimate + 8192.0 >= 0.95 * actual && estimate <= 2.0 * actual + 4096.0,
         "estimated {estimate}, is {actual}"
     );
 

@@ -252,7 +252,11 @@ fn generated_conditionings_start_as_nothing_and_have_the_parameters_of_their_for
     // Coefficients 16 + 8 x 3 + 3, down 100 x 3 + 3, up 3 x 50 + 50.
     assert_eq!(count(Method::Hyper, Place::End, 0), 16 + 27 + 303 + 200);
     // The embedding serves every method: four more inputs of the first layer.
-    assert_eq!(count(Method::Concat, Place::Start, 2), 5 * 300);
+    let concat = NetworkConfig {
+        fourier: 2,
+        ..bare(Method::Concat, Place::Start)
+    };
+    assert_eq!(built(&concat, 27, 1).parameter_count() - 73_751, 5 * 300);
 }
 
 /// The network with weights that depend on the mass, from its blocks, in double precision.
