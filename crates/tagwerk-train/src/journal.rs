@@ -237,6 +237,7 @@ mod tests {
         assert!(back.figure(Metric::ValRejection(70)).is_nan());
         let regression = EpochMetrics {
             val_auc: None,
+            val_points: None,
             val_accuracy: None,
             val_bias: Some(-3.0),
             val_resolution: Some(31.5),
