@@ -56,7 +56,8 @@ impl Pace {
 /// Seconds left when `elapsed` brought the share from `first` to `share`.
 fn left(elapsed: f64, first: f64, share: f64) -> Option<f64> {
     let gained = share - first;
-    (gained > 0.0 && elapsed > 0.5).then(|| elapsed * (1.0 - share).max(0.0) / gained)
+    // Less than a millionth is rounding: finished trainings that were added up.
+    (gained > 1e-6 && elapsed > 0.5).then(|| elapsed * (1.0 - share).max(0.0) / gained)
 }
 
 #[cfg(test)]
@@ -68,5 +69,6 @@ mod tests {
         assert_eq!(left(10.0, 0.5, 0.75), Some(10.0));
         assert_eq!(left(10.0, 0.0, 0.25), Some(30.0));
         assert_eq!(left(10.0, 0.5, 0.5), None);
+        assert_eq!(left(10.0, 0.1 + 0.2, 0.3 + 1e-12), None);
     }
 }
