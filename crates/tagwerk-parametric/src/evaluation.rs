@@ -214,10 +214,13 @@ pub(crate) fn cuts_of(validation: &ScoreTable, trained: &Hypotheses) -> Result<V
     Ok(cuts)
 }
 
+/// The cut of a point, and where it comes from.
+pub(crate) type CutFor<'a> = dyn Fn(&[f32]) -> Option<(f64, CutFrom)> + 'a;
+
 /// As [`evaluate_scores`], with the cut that `cut_for` has for a point; where it has none, the best of the test itself.
 pub(crate) fn evaluate_cut(
     test: &ScoreTable,
-    cut_for: &dyn Fn(&[f32]) -> Option<(f64, CutFrom)>,
+    cut_for: &CutFor<'_>,
     trained: &Hypotheses,
     tested: &Hypotheses,
     parameters: usize,

@@ -116,7 +116,10 @@ impl Hypotheses {
         })
     }
 
-    /// The same points with other numbers of events: points must be of unequal value, and `counts: [M]` above 0 somewhere.
+    /// The same points with other numbers of events, `counts: [M]`.
+    ///
+    /// # Errors
+    /// Counts of another number of points, or none above 0.
     pub(crate) fn with_counts(mut self, counts: &[u64]) -> Result<Self, ParametricError> {
         if counts.len() != self.len() {
             return Err(ParametricError::Length {

@@ -165,7 +165,13 @@ fn chance_is_no_leak_where_points_are_many() {
 fn weights_say_how_often_events_are_and_the_gauge_sees_it() {
     // Signal of 500 weighs nine times that of the other masses; background is the same everywhere.
     let n = 6000;
-    let weight = |i: usize| if i % 3 == 0 && i / 3 % 3 == 0 { 9.0 } else { 1.0 };
+    let weight = |i: usize| {
+        if i.is_multiple_of(3) && (i / 3).is_multiple_of(3) {
+            9.0
+        } else {
+            1.0
+        }
+    };
     let events = events(n, Some((0..n).map(weight).collect()));
     let points = hypotheses(&events);
     let leak = |balance| {
@@ -187,7 +193,13 @@ fn weights_say_how_often_events_are_and_the_gauge_sees_it() {
 fn each_cell_of_a_balance_keeps_its_share_whatever_its_weights() {
     let n = 900;
     // Background weighs 100 times as much; within the signal the masses differ.
-    let weight = |i: usize| if i % 3 > 0 { 100.0 } else { [1.0, 0.1, 0.01][i / 3 % 3] };
+    let weight = |i: usize| {
+        if i.is_multiple_of(3) {
+            [1.0, 0.1, 0.01][i / 3 % 3]
+        } else {
+            100.0
+        }
+    };
     let all = events(n, Some((0..n).map(weight).collect()));
     let points = hypotheses(&all);
     let new = |events: Arc<Events>, balance| {
@@ -215,7 +227,13 @@ fn each_cell_of_a_balance_keeps_its_share_whatever_its_weights() {
         assert!((sum(mass) / 150.0 - 1.0).abs() < 1e-5, "{sums:?}");
     }
     // A cell that weighs nothing is refused by name, though all together weigh something.
-    let nothing = |i: usize| if i % 3 == 0 && i / 3 % 3 == 1 { -0.5 } else { 1.0 };
+    let nothing = |i: usize| {
+        if i.is_multiple_of(3) && i / 3 % 3 == 1 {
+            -0.5
+        } else {
+            1.0
+        }
+    };
     let mut bad = (*all).clone();
     bad.weights = Some((0..n).map(nothing).collect());
     let bad = Arc::new(bad);

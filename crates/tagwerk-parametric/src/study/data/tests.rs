@@ -119,8 +119,10 @@ fn a_quantity_of_the_events_is_no_parameter() {
     let (train, test) = (dir.path().join("train.csv"), dir.path().join("test.csv"));
     std::fs::write(&train, text(4000)).unwrap();
     std::fs::write(&test, text(600)).unwrap();
-    let mut study = StudyConfig::default();
-    study.data = config(&[&train], &[&test]);
+    let mut study = StudyConfig {
+        data: config(&[&train], &[&test]),
+        ..StudyConfig::default()
+    };
     study.data.columns.parameters = Some(vec!["met".into()]);
     let message = StudyData::open(&study.data)
         .unwrap()
