@@ -117,7 +117,7 @@ fn a_run_with_weights_keeps_its_description_whatever_is_asked_of_it() {
     file("train.csv", 1, 0);
     assert_eq!(begin().unwrap().evaluation, first.evaluation);
     // What has no weights yet is begun on whatever there is now.
-    let folder = RunFolder::create(&dir.path().join("new"), &config).unwrap();
+    let folder = RunFolder::create(dir.path().join("new"), &config).unwrap();
     settle_description(&folder, &first.description).unwrap();
     let mut other = first.description.clone();
     other.points = vec![vec![1.0]];
