@@ -31,7 +31,7 @@ pub struct Events {
     pub process_names: Vec<String>,
     /// `[B, C]`.
     pub features: Vec<f32>,
-    /// `[B, P]`; what the file has for background may say nothing.
+    /// `[B, P]`; what the file has for background may say nothing, and is NaN where it has no number.
     pub parameters: Vec<f32>,
     /// 1 signal, 0 background, `[B]`.
     pub labels: Vec<f32>,

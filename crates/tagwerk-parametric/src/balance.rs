@@ -28,7 +28,7 @@ pub enum Balance {
 }
 
 impl Balance {
-    fn splits_signal(self) -> bool {
+    pub(crate) fn splits_signal(self) -> bool {
         matches!(self, Self::Signal | Self::Full)
     }
 
@@ -120,6 +120,11 @@ impl Sampler {
     /// Events an epoch has: as many as there are.
     pub fn epoch(&self) -> u64 {
         self.events
+    }
+
+    /// The events of each cell, which are drawn as often as those of any other cell of its half; without balance, all.
+    pub fn members(&self) -> impl Iterator<Item = &[u32]> + '_ {
+        self.halves.iter().flatten().map(Vec::as_slice)
     }
 
     /// Cells of each half.

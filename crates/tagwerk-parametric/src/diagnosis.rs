@@ -19,7 +19,6 @@ pub use smoothness::Smoothness;
 pub use told::{FeaturesRemoved, WrongMass};
 
 use crate::error::ParametricError;
-use crate::evaluation::PointScores;
 use crate::hypotheses::Hypotheses;
 use crate::study::{Scorer, finished, test_events};
 use serde::{Deserialize, Serialize};
@@ -134,7 +133,7 @@ pub fn diagnose(run: &Path, options: &DiagnosisOptions, context: &Context) -> Re
         });
     }
     let sample = Sample::new(&events, options)?;
-    let trained = crate::study::Description::hypotheses(&description.points)?;
+    let trained = description.trained()?;
     let column = match &options.column {
         Some(name) => description.features.iter().position(|feature| feature == name),
         None => description.features.len().checked_sub(1),
@@ -151,7 +150,11 @@ pub fn diagnose(run: &Path, options: &DiagnosisOptions, context: &Context) -> Re
         smoothness: smoothness::smoothness(&mut scorer, &sample, &trained, options.grid)?,
         importance: importance::importance(&mut scorer, &sample, options.seed)?,
         sculpting: sculpting::sculpting(&mut scorer, &sample, column, options)?,
-        masses: calibration::by_mass(&PointScores::of(&test), &PointScores::of(&validation), options)?,
+        masses: calibration::by_mass(
+            &calibration::named(&test, &crate::study::Description::hypotheses(&description.test_points)?),
+            &calibration::named(&validation, &trained),
+            options,
+        )?,
         options: options.clone(),
     })
 }

@@ -20,6 +20,10 @@ pub enum CutFrom {
     Validation,
     /// Between the cuts of the neighboring points that were trained on.
     Interpolated,
+    /// That of the lowest or highest point trained on: this one lies beyond.
+    Nearest,
+    /// That of the network of another mass, which serves this one.
+    Serving,
     /// The best on the test events themselves, for want of others: too good.
     Test,
 }
@@ -192,12 +196,35 @@ pub fn evaluate_scores(
     tested: &Hypotheses,
     parameters: usize,
 ) -> Result<StudyEvaluation, ParametricError> {
-    let mut cuts: Vec<(Vec<f32>, f64)> = Vec::new();
-    for scores in validation.map(PointScores::of).unwrap_or_default() {
+    let cuts = match validation {
+        Some(validation) => cuts_of(validation, trained)?,
+        None => Vec::new(),
+    };
+    evaluate_cut(test, &|point| cut_at(&cuts, point), trained, tested, parameters)
+}
+
+/// The best cuts on validation events, by their points, ascending.
+pub(crate) fn cuts_of(validation: &ScoreTable, trained: &Hypotheses) -> Result<Vec<(Vec<f32>, f64)>, ParametricError> {
+    let mut cuts = Vec::new();
+    for scores in PointScores::of(validation) {
         if let Some(best) = scores.scan()?.best() {
             cuts.push((point_of(scores.name, trained), best.cut));
         }
     }
+    Ok(cuts)
+}
+
+/// The cut of a point, and where it comes from.
+pub(crate) type CutFor<'a> = dyn Fn(&[f32]) -> Option<(f64, CutFrom)> + 'a;
+
+/// As [`evaluate_scores`], with the cut that `cut_for` has for a point; where it has none, the best of the test itself.
+pub(crate) fn evaluate_cut(
+    test: &ScoreTable,
+    cut_for: &CutFor<'_>,
+    trained: &Hypotheses,
+    tested: &Hypotheses,
+    parameters: usize,
+) -> Result<StudyEvaluation, ParametricError> {
     let points = PointScores::of(test);
     if points.is_empty() {
         return Err(ParametricError::Events {
@@ -211,7 +238,7 @@ pub fn evaluate_scores(
         let point = point_of(scores.name, tested);
         let scan = scores.scan()?;
         let test_best = scan.best().map_or(0.5, |best| best.cut);
-        let (cut, cut_from) = cut_at(&cuts, &point).unwrap_or((test_best, CutFrom::Test));
+        let (cut, cut_from) = cut_for(&point).unwrap_or((test_best, CutFrom::Test));
         let [_, auc_pr, ratio] = scores.figures(cut)?;
         let mut left: [Vec<f64>; 3] = Default::default();
         for group in 0..GROUPS {
@@ -266,7 +293,7 @@ pub fn evaluate_scores(
 }
 
 /// The point that a score file names.
-fn point_of(name: f32, points: &Hypotheses) -> Vec<f32> {
+pub(crate) fn point_of(name: f32, points: &Hypotheses) -> Vec<f32> {
     match points.width() {
         1 => vec![name],
         // Points of several parameters go by their number.
@@ -283,15 +310,14 @@ fn cut_at(cuts: &[(Vec<f32>, f64)], point: &[f32]) -> Option<(f64, CutFrom)> {
     let [value] = point else { return None };
     let below = cuts.iter().rev().find(|(known, _)| known[0] < *value);
     let above = cuts.iter().find(|(known, _)| known[0] > *value);
-    let cut = match (below, above) {
+    match (below, above) {
         (Some((low, a)), Some((high, b))) => {
             let share = f64::from((value - low[0]) / (high[0] - low[0]));
-            a + (b - a) * share
+            Some((a + (b - a) * share, CutFrom::Interpolated))
         }
-        (Some((_, cut)), None) | (None, Some((_, cut))) => *cut,
-        (None, None) => return None,
-    };
-    Some((cut, CutFrom::Interpolated))
+        (Some((_, cut)), None) | (None, Some((_, cut))) => Some((*cut, CutFrom::Nearest)),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]
@@ -382,7 +408,9 @@ mod tests {
         assert_eq!(cut_at(&cuts, &[500.0]), Some((0.2, CutFrom::Validation)));
         let (cut, from) = cut_at(&cuts, &[750.0]).unwrap();
         assert!((cut - 0.4).abs() < 1e-12 && from == CutFrom::Interpolated);
-        assert_eq!(cut_at(&cuts, &[1500.0]), Some((0.6, CutFrom::Interpolated)));
+        // Nothing lies between that it could come from.
+        assert_eq!(cut_at(&cuts, &[1500.0]), Some((0.6, CutFrom::Nearest)));
+        assert_eq!(cut_at(&cuts, &[400.0]), Some((0.2, CutFrom::Nearest)));
         assert_eq!(cut_at(&cuts, &[750.0, 1.0]), None);
         assert_eq!(cut_at(&[], &[750.0]), None);
     }

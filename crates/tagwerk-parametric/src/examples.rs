@@ -7,7 +7,7 @@
 use crate::balance::{Balance, Draws, Sampler};
 use crate::error::ParametricError;
 use crate::hypotheses::{Assignment, Hypotheses, When};
-use crate::leak::leak;
+use crate::leak::PointShares;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tagwerk_data::{Events, random};
@@ -62,7 +62,7 @@ pub struct TrainingExamples {
     seed: u64,
     /// Points of all events as they were assigned once, `[B, P]`.
     fixed: Vec<f32>,
-    /// Weights with the mean 1, `[B]`.
+    /// Weights with the mean 1 in each cell of the sampler, `[B]`: how much a cell counts is the balance's to say.
     weights: Option<Vec<f32>>,
 }
 
@@ -70,7 +70,7 @@ impl TrainingExamples {
     /// Of the events `chosen`, signal at the points of `hypotheses`.
     ///
     /// # Errors
-    /// Signal at another point than those, weights whose sum is not above 0, whatever [`Sampler::new`] refuses.
+    /// Signal at another point than those, weights of a cell whose sum is not above 0, whatever [`Sampler::new`] refuses.
     pub fn new(
         events: Arc<Events>,
         chosen: Vec<u32>,
@@ -101,15 +101,22 @@ impl TrainingExamples {
         let weights = match &events.weights {
             None => None,
             Some(all) => {
-                let own: Vec<f32> = chosen.iter().map(|&event| all[event as usize]).collect();
-                let mean = own.iter().map(|&w| f64::from(w)).sum::<f64>() / own.len().max(1) as f64;
-                if mean.is_nan() || mean <= 0.0 {
-                    return Err(ParametricError::Events {
-                        what: "weights of the training events".to_owned(),
-                        reason: format!("their mean is {mean}; it must be above 0"),
-                    });
+                let mut own: Vec<f32> = chosen.iter().map(|&event| all[event as usize]).collect();
+                for cell in sampler.members() {
+                    let sum: f64 = cell.iter().map(|&place| f64::from(own[place as usize])).sum();
+                    let mean = sum / cell.len().max(1) as f64;
+                    if mean.is_nan() || mean <= 0.0 {
+                        return Err(ParametricError::Events {
+                            what: format!("weights of {}", name_of(cell, &chosen, &events, sampling.balance)),
+                            reason: format!("their mean is {mean}; it must be above 0"),
+                        });
+                    }
+                    for &place in cell {
+                        let weight = &mut own[place as usize];
+                        *weight = (f64::from(*weight) / mean) as f32;
+                    }
                 }
-                Some(own.iter().map(|&w| (f64::from(w) / mean) as f32).collect())
+                Some(own)
             }
         };
         Ok(Self {
@@ -124,28 +131,49 @@ impl TrainingExamples {
         })
     }
 
-    /// What the hypothesis alone says of the class in the first epoch, as the network sees it: the AUC of the best
-    /// classifier that knows nothing else; 0.5 is nothing.
+    /// What the hypothesis alone says of the class, as the network sees it: the AUC of the best classifier that knows
+    /// nothing else, learned from the first epoch and tried on the second, for which background is given other points of
+    /// the same distribution; 0.5 is nothing. Weights count if none is below 0.
     ///
     /// # Errors
     /// None in practice: both classes are there.
     pub fn leak(&self) -> Result<f64, ParametricError> {
+        let p = self.hypotheses.width();
+        let first = self.told(0, self.assignment.when);
+        let second = self.told(1, When::Sampled);
+        // Tried on what it was learned from, chance would look like knowledge where points are many.
+        PointShares::of(&first.points, p, &first.labels, first.weights.as_deref())?.auc(
+            &second.points,
+            &second.labels,
+            second.weights.as_deref(),
+        )
+    }
+
+    /// Hypotheses of an epoch, background's drawn `when`.
+    fn told(&self, epoch: u64, when: When) -> Told {
         const BATCH: usize = 8192;
         let (c, p) = (self.events.width(), self.hypotheses.width());
-        let (mut points, mut labels) = (Vec::new(), Vec::new());
+        let mut told = Told {
+            points: Vec::with_capacity(self.len() * p),
+            labels: Vec::with_capacity(self.len()),
+            weights: (self.weights.is_some() && !self.events.has_negative_weights()).then(Vec::new),
+        };
         let order = Order {
             seed: self.seed,
-            epoch: 0,
+            epoch,
             shuffle: true,
         };
-        for batch in self.batches(order, BATCH, 0) {
-            let batch = batch?;
+        for batch in self.drawn(order, BATCH, 0, when) {
             if let View::Dense(view) = &batch.view {
-                points.extend(view.values.chunks_exact(c + p).flat_map(|row| &row[c..]));
+                told.points
+                    .extend(view.values.chunks_exact(c + p).flat_map(|row| &row[c..]));
             }
-            labels.extend_from_slice(&batch.labels);
+            told.labels.extend_from_slice(&batch.labels);
+            if let (Some(all), Some(own)) = (&mut told.weights, &batch.weights) {
+                all.extend(own.iter().map(|&weight| f64::from(weight)));
+            }
         }
-        leak(&points, p, &labels, None)
+        told
     }
 
     /// The batch of the events at `places` of the chosen ones.
@@ -177,20 +205,60 @@ impl Examples for TrainingExamples {
 
     /// In the stored order every event comes once, with the hypothesis it was assigned before the training.
     fn batches(&self, order: Order, batch_size: usize, skip_batches: u64) -> Batches<'_> {
+        Box::new(
+            self.drawn(order, batch_size, skip_batches, self.assignment.when)
+                .map(Ok),
+        )
+    }
+}
+
+impl TrainingExamples {
+    /// The batches of an order, the hypotheses of background drawn `when`.
+    fn drawn(
+        &self,
+        order: Order,
+        batch_size: usize,
+        skip_batches: u64,
+        when: When,
+    ) -> impl Iterator<Item = Batch> + '_ {
         let size = batch_size.max(1) as u64;
         let total = self.len() as u64;
         let count = total.div_ceil(size);
         let mut walk = order.shuffle.then(|| self.sampler.walk(order.epoch));
-        Box::new((skip_batches..count.max(skip_batches)).map(move |number| {
+        (skip_batches..count.max(skip_batches)).map(move |number| {
             let draws = number * size..((number + 1) * size).min(total);
             let mut places = Vec::with_capacity(batch_size);
             match &mut walk {
                 Some(walk) => walk.events(draws, &mut places),
                 None => places.extend(draws.map(|place| place as u32)),
             }
-            let sampled = order.shuffle && self.assignment.when == When::Sampled;
-            Ok(self.assemble(&places, sampled.then_some((order.epoch, number))))
-        }))
+            let sampled = order.shuffle && when == When::Sampled;
+            self.assemble(&places, sampled.then_some((order.epoch, number)))
+        })
+    }
+}
+
+/// Hypotheses, classes and weights of an epoch.
+struct Told {
+    points: Vec<f32>,
+    labels: Vec<f32>,
+    weights: Option<Vec<f64>>,
+}
+
+/// What a cell of the sampler is called.
+fn name_of(cell: &[u32], chosen: &[u32], events: &Events, balance: Balance) -> String {
+    let first = cell.first().map(|&place| chosen[place as usize] as usize);
+    match first {
+        Some(event) if balance != Balance::None => match (events.labels[event] > 0.5, balance) {
+            (true, Balance::Signal | Balance::Full) => format!("the signal at {:?}", events.point(event)),
+            (true, _) => "the signal".to_owned(),
+            (false, Balance::Background | Balance::Full) => {
+                let process = events.processes[event] as usize;
+                format!("the background process `{}`", events.process_names[process])
+            }
+            (false, _) => "the background".to_owned(),
+        },
+        _ => "the training events".to_owned(),
     }
 }
 

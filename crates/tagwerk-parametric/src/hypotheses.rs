@@ -13,7 +13,8 @@ pub enum Distribution {
     /// flat over its points, and something if it is not.
     #[default]
     Identical,
-    /// The signal's points, each as often as the signal has it: the parameter alone never says anything.
+    /// The signal's points, each as often as the signal has it: the parameter alone says nothing, unless batches are
+    /// made flat in the signal's points (balance `signal` or `full`).
     Signal,
     /// Anywhere between the lowest and the highest value of each parameter. The signal sits on its points and the
     /// background nowhere near: a network that is not held back reads the class off the parameter.
@@ -113,6 +114,30 @@ impl Hypotheses {
             before,
             range,
         })
+    }
+
+    /// The same points with other numbers of events, `counts: [M]`.
+    ///
+    /// # Errors
+    /// Counts of another number of points, or none above 0.
+    pub(crate) fn with_counts(mut self, counts: &[u64]) -> Result<Self, ParametricError> {
+        if counts.len() != self.len() {
+            return Err(ParametricError::Length {
+                what: "counts of the points",
+                expected: self.len(),
+                found: counts.len(),
+            });
+        }
+        self.counts = counts.to_vec();
+        self.before = vec![0];
+        for count in counts {
+            self.before
+                .push(self.before[self.before.len() - 1].saturating_add(*count));
+        }
+        if self.before[self.len()] == 0 {
+            return Err(ParametricError::NoSignal { rows: 0 });
+        }
+        Ok(self)
     }
 
     /// Number of distinct points, `M`.
@@ -255,6 +280,22 @@ mod tests {
         let mean = uniform.iter().map(|&m| f64::from(m)).sum::<f64>() / f64::from(draws);
         // Six standard deviations: 6 * 1000 / sqrt(12 * 30,000) = 10.
         assert!((mean - 1000.0).abs() < 10.0, "{mean}");
+    }
+
+    #[test]
+    fn counts_can_be_those_of_another_sample() {
+        let other = masses().with_counts(&[0, 9, 1]).unwrap();
+        assert_eq!((other.len(), other.counts()), (3, &[0u64, 9, 1][..]));
+        let mut rng = random::stream(3, "test", 0);
+        let mut found = [0; 3];
+        for _ in 0..10_000 {
+            let mut out = [0.0];
+            other.draw(Distribution::Signal, &mut rng, &mut out);
+            found[other.find(&out).unwrap()] += 1;
+        }
+        // Six standard deviations of a share of a tenth in 10,000: 180.
+        assert!(found[0] == 0 && (found[2] - 1000i32).abs() < 180, "{found:?}");
+        assert!(masses().with_counts(&[1, 2]).is_err() && masses().with_counts(&[0; 3]).is_err());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::network::Method;
 use crate::study::{StudyConfig, StudyData, scores, train_on};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tagwerk_taggers::Context;
 use tagwerk_train::{Job, JobOutcome, Observer, Outcome, RunFolder, run_many};
 use verdict::assess;
@@ -33,6 +34,10 @@ pub struct InterpolationConfig {
     pub leave_one_out: bool,
     /// Whether to train networks of one mass each. Default: yes.
     pub individual: bool,
+    /// Whether these train against the background that the files have at their mass alone, as the original study, or
+    /// against all. Default: the former where all background has a mass of the signal's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_background: Option<bool>,
 }
 
 impl Default for InterpolationConfig {
@@ -42,6 +47,7 @@ impl Default for InterpolationConfig {
             ends: true,
             leave_one_out: true,
             individual: true,
+            own_background: None,
         }
     }
 }
@@ -85,7 +91,7 @@ impl Kind {
     }
 
     /// The configuration of its training.
-    fn config(self, base: &StudyConfig, masses: &[f32], seed: u64) -> StudyConfig {
+    fn config(self, base: &StudyConfig, masses: &[f32], own_background: bool, seed: u64) -> StudyConfig {
         let mut config = base.clone();
         config.training.seed = seed;
         config.data.masses = match self {
@@ -93,9 +99,8 @@ impl Kind {
             Self::Ends => Some(vec![masses[0], masses[masses.len() - 1]]),
             Self::Without(left) => Some(masses.iter().copied().filter(|&m| m != left).collect()),
             Self::Alone(mass) => {
-                // Against the background that the file has at this mass, as in the original study.
                 config.network.method = Method::None;
-                config.data.own_background = true;
+                config.data.own_background = own_background;
                 Some(vec![mass])
             }
         };
@@ -153,10 +158,13 @@ pub fn interpolate(
     }
     let config = config.resolved()?;
     let data = StudyData::open(&config.data)?;
-    let points = data.parts(&config)?.hypotheses;
-    let masses = masses_of(&points)?;
+    let parts = data.parts(&config)?;
+    let masses = masses_of(&parts.hypotheses)?;
+    tested(&masses, parts.test.hypotheses())?;
     let mut kinds = vec![Kind::All];
-    if study.ends && masses.len() > 2 {
+    // Of three masses the two ends are all but the middle one: that is trained once.
+    let middle = (study.leave_one_out && masses.len() == 3).then_some(Kind::Without(masses[1]));
+    if study.ends && middle.is_none() {
         kinds.push(Kind::Ends);
     }
     if study.leave_one_out {
@@ -170,16 +178,36 @@ pub fn interpolate(
         .flat_map(|i| kinds.iter().map(move |&kind| (kind, first + i)))
         .map(|(kind, seed)| (kind, seed, folder.join(kind.folder(seed))))
         .collect();
-    train_all(&wanted, &config, &masses, &data, context, observer)?;
+    let own_background = study
+        .own_background
+        .unwrap_or_else(|| background_has_masses(&data, &masses));
+    let wanted: Vec<(StudyConfig, Kind, u64, PathBuf)> = wanted
+        .into_iter()
+        .map(|(kind, seed, path)| (kind.config(&config, &masses, own_background, seed), kind, seed, path))
+        .collect();
+    for (config, kind, seed, _) in &wanted {
+        // What cannot be trained is found now, not behind hours of others; seeds do not matter to it.
+        if *seed == first {
+            data.parts(config).map_err(|error| ParametricError::Events {
+                what: format!("training {}", kind.folder(*seed)),
+                reason: error.to_string(),
+            })?;
+        }
+    }
+    train_all(&wanted, &data, context, observer)?;
     let mut tables = Vec::new();
-    for (kind, seed, path) in &wanted {
-        tables.push((*kind, *seed, PointScores::of(&scores(path, "test")?)));
+    for (_, kind, seed, path) in &wanted {
+        let points = PointScores::of(&scores(path, "test")?);
+        if study.ends && Some(*kind) == middle {
+            tables.push((Kind::Ends, *seed, points.clone()));
+        }
+        tables.push((*kind, *seed, points));
     }
     let studies = masses
         .iter()
         .map(|&mass| assess(mass, &masses, study.seeds, &tables))
         .collect::<Result<Vec<_>, _>>()?;
-    let verdict = verdict::in_words(&studies);
+    let verdict = verdict::in_words(&studies, study.seeds);
     Ok(InterpolationResult {
         masses: studies,
         seeds: study.seeds,
@@ -209,28 +237,47 @@ fn masses_of(points: &Hypotheses) -> Result<Vec<f32>, ParametricError> {
     Ok((0..points.len()).map(|i| points.point(i)[0]).collect())
 }
 
+/// Refuses masses that nothing can be tested at, before anything is trained.
+fn tested(masses: &[f32], tested: &Hypotheses) -> Result<(), ParametricError> {
+    match masses.iter().find(|&&mass| tested.find(&[mass]).is_none()) {
+        None => Ok(()),
+        Some(mass) => Err(ParametricError::Events {
+            what: format!("mass {mass}"),
+            reason: "the test events have no signal of it; `data.masses` can leave it out".to_owned(),
+        }),
+    }
+}
+
+/// Whether all background of the training files has one of the signal's masses.
+fn background_has_masses(data: &StudyData, masses: &[f32]) -> bool {
+    let events = &data.train;
+    (0..events.len()).all(|i| events.labels[i] > 0.5 || masses.contains(&events.point(i)[0]))
+}
+
 fn train_all(
-    wanted: &[(Kind, u64, PathBuf)],
-    config: &StudyConfig,
-    masses: &[f32],
+    wanted: &[(StudyConfig, Kind, u64, PathBuf)],
     data: &StudyData,
     context: &Context,
     observer: &dyn StudyObserver,
 ) -> Result<(), ParametricError> {
     let total = wanted.len();
-    let counted = std::sync::atomic::AtomicUsize::new(0);
-    let counted = &counted;
+    let (counted, raised) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (counted, raised) = (&counted, &raised);
     let jobs = wanted
         .iter()
-        .map(|(kind, seed, path)| {
-            let config = kind.config(config, masses, *seed);
+        .map(|(config, kind, seed, path)| {
             let name = kind.folder(*seed);
             Job::new(name.clone(), move || {
-                let begun = RunFolder::open_begun(path, &config)?;
+                let begun = RunFolder::open_begun(path, config)?;
                 let mut listening = observer.training(&name);
-                let result = train_on(path, begun, &config, data, context, listening.as_mut())?;
+                let result = train_on(path, begun, config, data, context, listening.as_mut());
+                if result.is_err() {
+                    // The others will not be compared: they stop where they are, and go on once this is repaired.
+                    raised.store(!context.stop.swap(true, Ordering::Relaxed), Ordering::Relaxed);
+                }
+                let result = result?;
                 if matches!(result.outcome, Outcome::Finished(_)) {
-                    let done = counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+                    let done = counted.fetch_add(1, Ordering::Relaxed) + 1;
                     observer.done(done, total);
                     return Ok(true);
                 }
@@ -239,7 +286,12 @@ fn train_all(
         })
         .collect();
     let mut done = 0;
-    for outcome in run_many(jobs, context.threads, &context.stop)? {
+    let outcomes = run_many(jobs, context.threads, &context.stop)?;
+    if raised.load(Ordering::Relaxed) {
+        // Nobody else asked to stop.
+        context.stop.store(false, Ordering::Relaxed);
+    }
+    for outcome in outcomes {
         match outcome {
             JobOutcome::Done(finished) => done += usize::from(finished),
             JobOutcome::Failed(error) => return Err(error),
@@ -251,4 +303,47 @@ fn train_all(
         return Err(ParametricError::Stopped { done, total });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mass_that_cannot_be_tested_is_refused_before_anything_is_trained() {
+        let points = |values: &[f32]| Hypotheses::of_signal(values, 1, &vec![1.0; values.len()]).unwrap();
+        let masses = [500.0, 750.0, 1000.0];
+        tested(&masses, &points(&[500.0, 750.0, 1000.0, 1250.0])).unwrap();
+        let refused = tested(&masses, &points(&[500.0, 1000.0])).unwrap_err().to_string();
+        assert!(
+            refused.contains("mass 750") && refused.contains("no signal"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn networks_of_one_mass_have_their_own_background_only_where_background_has_masses() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |mass: &dyn Fn(usize) -> String| {
+            let row = |i: usize| match i % 2 {
+                1 => "1,0.5,500\n".to_owned(),
+                _ => format!("0,0.5,{}\n", mass(i)),
+            };
+            let rows: String = (1..41).map(row).collect();
+            let path = dir.path().join("events.csv");
+            std::fs::write(&path, format!("label,f0,mass\n{rows}")).unwrap();
+            let config = crate::EventsConfig {
+                train: vec![path],
+                test_share: Some(0.25),
+                ..crate::EventsConfig::default()
+            };
+            StudyData::open(&config).unwrap()
+        };
+        assert!(background_has_masses(&open(&|_| "500".to_owned()), &[500.0, 750.0]));
+        assert!(!background_has_masses(&open(&|_| "nan".to_owned()), &[500.0, 750.0]));
+        assert!(!background_has_masses(
+            &open(&|i| format!("{}", 500 + i)),
+            &[500.0, 750.0]
+        ));
+    }
 }

@@ -9,11 +9,79 @@ use crate::error::ParametricError;
 use std::collections::HashMap;
 use tagwerk_stats::{Roc, Truth};
 
-/// The gauge of events with parameters `[B, P]`, labels 1 or 0 `[B]` and, optionally, weights `[B]` not below 0.
+/// The gauge of events with parameters `[B, P]`, labels 1 or 0 `[B]` and, optionally, weights `[B]` not below 0, tried on
+/// the events that it was learned from. Points of few events each then seem to say something by chance.
 ///
 /// # Errors
 /// Lengths that do not fit; no signal or no background.
 pub fn leak(parameters: &[f32], width: usize, labels: &[f32], weights: Option<&[f64]>) -> Result<f64, ParametricError> {
+    PointShares::of(parameters, width, labels, weights)?.auc(parameters, labels, weights)
+}
+
+/// The share of signal at each point: the best that can be known from the point alone.
+#[derive(Debug)]
+pub(crate) struct PointShares {
+    width: usize,
+    shares: HashMap<Vec<u32>, f64>,
+}
+
+impl PointShares {
+    /// Learned from events as those of [`leak`].
+    ///
+    /// # Errors
+    /// Lengths that do not fit.
+    pub(crate) fn of(
+        parameters: &[f32],
+        width: usize,
+        labels: &[f32],
+        weights: Option<&[f64]>,
+    ) -> Result<Self, ParametricError> {
+        fits(parameters, width, labels)?;
+        let mut sums: HashMap<Vec<u32>, [f64; 2]> = HashMap::new();
+        for (i, (point, &label)) in parameters.chunks_exact(width).zip(labels).enumerate() {
+            let sum = sums.entry(key(point)).or_default();
+            sum[usize::from(label > 0.5)] += weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
+        }
+        let share = |[background, signal]: [f64; 2]| match signal > 0.0 {
+            true => signal / (signal + background),
+            false => 0.0,
+        };
+        Ok(Self {
+            width,
+            shares: sums.into_iter().map(|(point, sums)| (point, share(sums))).collect(),
+        })
+    }
+
+    /// The AUC of the shares as scores of events. A point that was not there to learn from is no point of the signal's.
+    ///
+    /// # Errors
+    /// Lengths that do not fit; no signal or no background.
+    pub(crate) fn auc(
+        &self,
+        parameters: &[f32],
+        labels: &[f32],
+        weights: Option<&[f64]>,
+    ) -> Result<f64, ParametricError> {
+        fits(parameters, self.width, labels)?;
+        let shares: Vec<f64> = parameters
+            .chunks_exact(self.width)
+            .map(|point| self.shares.get(&key(point)).copied().unwrap_or(0.0))
+            .collect();
+        let classes: Vec<u8> = labels.iter().map(|&label| u8::from(label > 0.5)).collect();
+        let truth = match weights {
+            Some(weights) => Truth::weighted(&classes, weights)?,
+            None => Truth::new(&classes)?,
+        };
+        Ok(Roc::new(&shares, &truth)?.auc())
+    }
+}
+
+/// A point as what it is to the last bit; 0 and -0 are the same.
+fn key(point: &[f32]) -> Vec<u32> {
+    point.iter().map(|value| (value + 0.0).to_bits()).collect()
+}
+
+fn fits(parameters: &[f32], width: usize, labels: &[f32]) -> Result<(), ParametricError> {
     if width == 0 || parameters.len() != labels.len() * width {
         return Err(ParametricError::Length {
             what: "parameters",
@@ -21,29 +89,7 @@ pub fn leak(parameters: &[f32], width: usize, labels: &[f32], weights: Option<&[
             found: parameters.len(),
         });
     }
-    let key = |point: &[f32]| point.iter().map(|value| (value + 0.0).to_bits()).collect::<Vec<u32>>();
-    let mut sums: HashMap<Vec<u32>, [f64; 2]> = HashMap::new();
-    for (i, (point, &label)) in parameters.chunks_exact(width).zip(labels).enumerate() {
-        let sum = sums.entry(key(point)).or_default();
-        sum[usize::from(label > 0.5)] += weights.and_then(|w| w.get(i)).copied().unwrap_or(1.0);
-    }
-    let shares: Vec<f64> = parameters
-        .chunks_exact(width)
-        .map(|point| {
-            let [background, signal] = sums[&key(point)];
-            if signal > 0.0 {
-                signal / (signal + background)
-            } else {
-                0.0
-            }
-        })
-        .collect();
-    let classes: Vec<u8> = labels.iter().map(|&label| u8::from(label > 0.5)).collect();
-    let truth = match weights {
-        Some(weights) => Truth::weighted(&classes, weights)?,
-        None => Truth::new(&classes)?,
-    };
-    Ok(Roc::new(&shares, &truth)?.auc())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! told.
 
 use crate::error::ParametricError;
-use crate::evaluation::{StudyEvaluation, evaluate_scores};
+use crate::evaluation::{CutFrom, StudyEvaluation, cuts_of, evaluate_cut};
 use crate::hypotheses::Hypotheses;
 use crate::study::{Description, description, evaluate, scores};
 use serde::{Deserialize, Serialize};
@@ -80,17 +80,24 @@ pub fn evaluate_set(runs: &[PathBuf]) -> Result<(StudyEvaluation, Vec<Served>), 
     let masses: Vec<f32> = members.iter().map(|(mass, _)| *mass).collect();
     let trained = Hypotheses::of_signal(&masses, 1, &vec![1.0; masses.len()])?;
     let tested = Description::hypotheses(&test_points)?;
-    let (mut test, mut validation) = (empty(), empty());
+    let mut test = empty();
     let mut served = Vec::new();
+    let mut cuts: Vec<(f32, f64, CutFrom)> = Vec::new();
     let mut parameters = 0;
     for (mass, run) in &members {
         parameters += evaluate(run)?.parameters;
-        let own = scores(run, "validation")?;
-        append(&mut validation, &own, *mass);
+        let own = Hypotheses::of_signal(&[*mass], 1, &[1.0])?;
+        let cut = cuts_of(&scores(run, "validation")?, &own)?;
         let all = scores(run, "test")?;
         for point in &test_points {
             if nearest(&masses, point[0]) == Some(*mass) {
                 append(&mut test, &all, point[0]);
+                // A cut belongs to the network that serves: between those of two networks lies none of either.
+                let from = match point[0] == *mass {
+                    true => CutFrom::Validation,
+                    false => CutFrom::Serving,
+                };
+                cuts.extend(cut.iter().map(|(_, cut)| (point[0], *cut, from)));
                 served.push(Served {
                     mass: f64::from(point[0]),
                     by: f64::from(*mass),
@@ -100,7 +107,11 @@ pub fn evaluate_set(runs: &[PathBuf]) -> Result<(StudyEvaluation, Vec<Served>), 
         }
     }
     served.sort_by(|a, b| a.mass.total_cmp(&b.mass));
-    let evaluation = evaluate_scores(&test, Some(&validation), &trained, &tested, parameters)?;
+    let cut_for = |point: &[f32]| {
+        let found = cuts.iter().find(|(mass, ..)| point == [*mass]);
+        found.map(|&(_, cut, from)| (cut, from))
+    };
+    let evaluation = evaluate_cut(&test, &cut_for, &trained, &tested, parameters)?;
     Ok((evaluation, served))
 }
 

@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 use tagwerk_data::AtomicFile;
 use tagwerk_taggers::{Context, NetworkLearner};
 use tagwerk_train::{
-    Learner, Machine, Observer, Outcome, Provenance, RunFolder, ScoreTable, Sets, SystemClock, Trainer,
+    CheckpointKind, Learner, Machine, Observer, Outcome, Provenance, RunFolder, ScoreTable, Sets, SystemClock,
+    TrainError, Trainer,
 };
 
 /// Name of the file that describes the hypotheses of a run.
@@ -61,6 +62,29 @@ impl Description {
     pub(crate) fn hypotheses(points: &[Vec<f32>]) -> Result<Hypotheses, ParametricError> {
         let width = points.first().map_or(0, Vec::len);
         Hypotheses::of_signal(&points.concat(), width, &vec![1.0; points.len()])
+    }
+
+    /// The points of the training with their counts; imported weights come without, and their points count alike.
+    ///
+    /// # Errors
+    /// A description without points.
+    pub(crate) fn trained(&self) -> Result<Hypotheses, ParametricError> {
+        let points = Self::hypotheses(&self.points)?;
+        match self.counts.iter().any(|&count| count > 0) {
+            true => points.with_counts(&self.counts),
+            false => Ok(points),
+        }
+    }
+
+    /// Whether another training, begun in the same folder, sees what this one saw. The gauge and the warnings follow from
+    /// that, and may be said otherwise by another version of the program.
+    fn is_of(&self, other: &Self) -> bool {
+        self.features == other.features
+            && self.parameters == other.parameters
+            && self.points == other.points
+            && self.counts == other.counts
+            && self.processes == other.processes
+            && self.test_points == other.test_points
     }
 
     /// Whether no training event lay around a point: whatever the network says there, nobody taught it.
@@ -185,7 +209,7 @@ pub(crate) fn train_on(
         Some(folder) => folder,
         None => RunFolder::create(run, config)?,
     };
-    write_description(&folder, &description)?;
+    settle_description(&folder, &description)?;
     let mut learner = NetworkLearner::new(network, &config.training, &context.device);
     let sets = Sets::new(&parts.train, &parts.validation)
         .score("validation", &parts.validation)
@@ -196,6 +220,7 @@ pub(crate) fn train_on(
         .fact("decorrelation", &config.decorrelation)?
         .fact("data.columns", &config.data.columns)?
         .fact("data.validation", &config.data.validation)?
+        .fact("data.test_share", &config.data.test_share)?
         .fact("data.files", &data.checksums)?;
     let provenance = Provenance {
         version: context.version.clone(),
@@ -353,10 +378,31 @@ fn describe(data: &StudyData, parts: &StudyParts, config: &StudyConfig) -> Resul
              `signal` cannot be read"
                 .to_owned(),
         );
+    } else if config.assignment.distribution == Distribution::Signal
+        && config.sampling.balance.splits_signal()
+        && uneven(parts.hypotheses.counts())
+    {
+        warnings.push(format!(
+            "background hypotheses are as frequent as those of the signal, and batches are made flat in the latter: the \
+             hypothesis alone has an AUC of {leak:.3}; either distribution `identical` with this balance, or `signal` with \
+             balance `none`, `class` or `background`"
+        ));
     } else if leak > 0.55 {
         warnings.push(format!(
             "the hypothesis alone has an AUC of {leak:.3}: signal is not as frequent at all its points; balance = `signal` or \
              `full`, or the distribution `signal`, takes this away"
+        ));
+    }
+    warnings.extend(
+        config
+            .network
+            .strange_scale(parts.hypotheses.range(), &data.train.parameter_names),
+    );
+    if config.decorrelation.is_some() {
+        warnings.push(format!(
+            "the epoch that is kept has the best {}, which knows nothing of the decorrelation and prefers epochs that have \
+             little of it; `tagwerk parametric diagnose` tells what is left",
+            config.training.best
         ));
     }
     if data.train.has_negative_weights() || data.test.has_negative_weights() {
@@ -379,6 +425,13 @@ fn describe(data: &StudyData, parts: &StudyParts, config: &StudyConfig) -> Resul
         leak: Some(leak),
         warnings,
     })
+}
+
+/// Whether points differ in their number of events by more than a validation sample takes away by chance.
+fn uneven(counts: &[u64]) -> bool {
+    let (low, high) = (counts.iter().min(), counts.iter().max());
+    low.zip(high)
+        .is_some_and(|(&low, &high)| high as f64 > 1.1 * low as f64)
 }
 
 /// Names of the processes of training background, in the order of the data.
@@ -415,6 +468,32 @@ fn classes(data: &StudyData, processes: &[String]) -> Vec<u32> {
     classes
 }
 
+/// Writes the description of a run that is begun; what a run with weights has is left as it is.
+///
+/// # Errors
+/// A run with weights that was begun on other events.
+fn settle_description(folder: &RunFolder, description: &Description) -> Result<(), ParametricError> {
+    let path = folder.path().join(DESCRIPTION);
+    if !path.is_file() {
+        return write_description(folder, description);
+    }
+    let (_, was) = opened(folder.path())?;
+    if was.is_of(description) {
+        return Ok(());
+    }
+    if folder.checkpoints().progress(CheckpointKind::Last)?.is_none() {
+        return write_description(folder, description);
+    }
+    let signal = |of: &Description| format!("signal {:?} at {:?}", of.counts, of.points);
+    Err(ParametricError::Train(TrainError::Changed {
+        path,
+        what: "events".to_owned(),
+        found: signal(&was),
+        expected: signal(description),
+        others: Vec::new(),
+    }))
+}
+
 fn write_description(folder: &RunFolder, description: &Description) -> Result<(), ParametricError> {
     let path = folder.path().join(DESCRIPTION);
     let fault = |reason: String| ParametricError::Events {
@@ -426,3 +505,6 @@ fn write_description(folder: &RunFolder, description: &Description) -> Result<()
     file.write_all(text.as_bytes()).map_err(|e| fault(e.to_string()))?;
     Ok(file.commit()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tagwerk_parametric::{DiagnosisOptions, Method, Scorer, StudyConfig, diagnose, evaluate_set, resume, train};
+use tagwerk_parametric::{
+    CutFrom, DiagnosisOptions, Method, Scorer, StudyConfig, diagnose, evaluate_set, resume, train,
+};
 use tagwerk_taggers::Context;
 use tagwerk_train::{Observer, Outcome, StepReport};
 
@@ -84,6 +86,19 @@ fn networks_of_one_mass_make_a_set_that_says_which_serves_what() {
     assert_eq!(set.masses[4].auc_roc, runs[1].1.masses[4].auc_roc);
     assert_eq!(set.masses[1].auc_roc, runs[0].1.masses[1].auc_roc);
     assert_eq!(set.parameters, runs[0].1.parameters + runs[1].1.parameters);
+    // A cut is that of the network that serves, never one between the cuts of two networks.
+    let cuts: Vec<_> = set.masses.iter().map(|m| (m.best_cut, m.cut_from)).collect();
+    let own = [runs[0].1.masses[0].best_cut, runs[1].1.masses[4].best_cut];
+    assert_ne!(own[0], own[1], "equal cuts tell nothing");
+    assert_eq!(
+        cuts[..3],
+        [
+            (own[0], CutFrom::Validation),
+            (own[0], CutFrom::Serving),
+            (own[0], CutFrom::Serving)
+        ]
+    );
+    assert_eq!(cuts[3..], [(own[1], CutFrom::Serving), (own[1], CutFrom::Validation)]);
     // The same mass twice is no set.
     let twice = evaluate_set(&[runs[0].0.clone(), runs[0].0.clone()])
         .unwrap_err()
@@ -214,6 +229,46 @@ fn a_diagnosis_finds_what_the_network_lives_on() {
 }
 
 #[test]
+fn a_network_that_lives_on_the_mass_alone_is_found_out_by_a_test_that_is_flat_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // A feature that says nothing. In training nine of ten signal events are light, in the test half of them.
+    let file = |name: &str, light: usize, first: usize| {
+        let mut text = "label,f0,mass\n".to_owned();
+        for i in first..first + 2000 {
+            let mass = if i / 2 % (light + 1) < light { 500 } else { 1500 };
+            text += &format!("{},{},{mass}\n", i % 2, (i as f64 * 0.618_034).fract());
+        }
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (train_file, test_file) = (file("train.csv", 9, 0), file("test.csv", 1, 5000));
+    let reliance = |balance: &str| {
+        let text = format!(
+            "[data]\ntrain = [{train_file:?}]\ntest = [{test_file:?}]\n[network]\nhidden = [8]\ndropout = 0.0\n\
+             [sampling]\nbalance = '{balance}'\n[training]\nepochs = 15\nbatch_size = 100\nbest = 'val_loss'\n\
+             [training.optimizer]\nlearning_rate = 0.01\n"
+        );
+        let config = StudyConfig::from_toml(&text, Path::new("own.toml")).unwrap();
+        let run = dir.path().join(balance);
+        train(&run, &config, &Context::cpu(1), &mut ()).unwrap();
+        let options = DiagnosisOptions {
+            events: 300,
+            grid: 5,
+            ..DiagnosisOptions::default()
+        };
+        diagnose(&run, &options, &Context::cpu(1)).unwrap().features_removed
+    };
+    // Light signal 0.9 of all, background half and half: 0.9 * 0.75 + 0.1 * 0.25 = 0.70.
+    let none = reliance("none");
+    assert!((none.auc_without - 0.7).abs() < 0.05, "{none:?}");
+    assert!((none.reliance_percent - 200.0 * (none.auc_without - 0.5).abs()).abs() < 1e-9);
+    // Batches even in the masses leave nothing to live on.
+    let full = reliance("full");
+    assert!((full.auc_without - 0.5).abs() < 0.06, "{full:?}");
+}
+
+#[test]
 fn scores_at_any_mass_stand_beside_the_events() {
     use tagwerk_data::{Plan, open};
     let dir = tempfile::tempdir().unwrap();
@@ -255,6 +310,20 @@ fn scores_at_any_mass_stand_beside_the_events() {
         assert!((found - 1.0 / (1.0 + (-z).exp())).abs() < 1e-6);
     }
     assert_ne!(column("score_600"), column("score_2000"));
+    // Two columns of one name could not be told apart.
+    let mut refused = |points: &[Vec<f32>], out: &Path| {
+        let error = scorer.score_file(&csv, points, out, &mut |_, _| ()).unwrap_err();
+        error.to_string()
+    };
+    let twice = refused(
+        &[vec![500.0], vec![600.0], vec![500.0]],
+        &dir.path().join("twice.parquet"),
+    );
+    assert!(twice.contains("[500.0] twice"), "{twice}");
+    // The events are not written over, by whatever name they are called.
+    let itself = refused(&[vec![600.0]], &dir.path().join("run/../data.csv"));
+    assert!(itself.contains("another file"), "{itself}");
+    assert_eq!(std::fs::read_to_string(&csv).unwrap(), text);
     // Twice is once too often: the columns are there.
     let again = dir.path().join("again.parquet");
     let taken = scorer

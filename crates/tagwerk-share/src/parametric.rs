@@ -88,7 +88,8 @@ pub struct CheckpointFact {
 /// Files that are no checkpoint.
 pub fn inspect_parametric(path: &Path, options: &ParametricImport) -> Result<ParametricInspection> {
     let checkpoint = Checkpoint::read(path)?;
-    let (network, reason) = match Layers::find(&checkpoint).and_then(|layers| layers.network(options)) {
+    let (network, reason) = match Layers::find(&checkpoint, options.features).and_then(|layers| layers.network(options))
+    {
         Ok((network, _)) => (Some(network), None),
         Err(reason) => (None, Some(reason)),
     };
@@ -128,7 +129,7 @@ pub fn import_parametric(
             allowed: "at least one finite mass",
         });
     }
-    let layers = Layers::find(&checkpoint).map_err(fault)?;
+    let layers = Layers::find(&checkpoint, options.features).map_err(fault)?;
     let (network, mut config) = layers.network(options).map_err(fault)?;
     config.parameter_scale = vec![options.parameter_scale];
     let study = StudyConfig {

@@ -102,10 +102,31 @@ impl Found {
         if found.features.is_empty() {
             return Err(lacking(&format!("{}0`, `{0}1`, ..", columns.prefix)));
         }
+        found.one_role_each()?;
         match found.names().iter().find(|name| !has(name)) {
             Some(name) => Err(lacking(name)),
             None => Ok(found),
         }
+    }
+
+    /// Refuses a column in two roles: a label or a weight among the features is the answer itself.
+    fn one_role_each(&self) -> Result<(), DataError> {
+        let features = self.features.iter().map(|name| (name, "feature"));
+        let parameters = self.parameters.iter().map(|name| (name, "parameter"));
+        let weight = self.weight.iter().map(|name| (name, "weight"));
+        let process = self.process.iter().map(|name| (name, "process"));
+        let roles = std::iter::once((&self.label, "label")).chain(features);
+        let mut seen = std::collections::HashMap::new();
+        for (name, role) in roles.chain(parameters).chain(weight).chain(process) {
+            if let Some(other) = seen.insert(name, role) {
+                return Err(DataError::Argument {
+                    name: "columns",
+                    value: format!("`{name}` of {} as {other} and as {role}", self.file),
+                    allowed: "each column once, in one role",
+                });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn label_name(&self) -> &str {
@@ -144,22 +165,29 @@ impl Found {
             value: value.to_string(),
             allowed,
         };
-        let column = |at: usize, name: &str| -> Result<Vec<f64>, DataError> {
+        let read = |at: usize, name: &str, needed: &dyn Fn(usize) -> bool| -> Result<Vec<f64>, DataError> {
             let array = batch.column(at);
-            if let Some(i) = (0..n).find(|&i| array.is_null(i)) {
+            if let Some(i) = (0..n).find(|&i| array.is_null(i) && needed(i)) {
                 return Err(place(i, name, f64::NAN, "a value"));
             }
-            let values = numbers(array.as_ref()).ok_or_else(|| DataError::WrongType {
+            let mut values = numbers(array.as_ref()).ok_or_else(|| DataError::WrongType {
                 file: self.file.clone(),
                 column: name.to_owned(),
                 found: array.data_type().to_string(),
                 allowed: "numbers",
             })?;
-            match values.iter().position(|v| !is_single(*v)) {
-                Some(i) => Err(place(i, name, values[i], "finite numbers of single precision")),
-                None => Ok(values),
+            for (i, value) in values.iter_mut().enumerate() {
+                match needed(i) {
+                    true if !is_single(*value) => {
+                        return Err(place(i, name, *value, "finite numbers of single precision"));
+                    }
+                    false if array.is_null(i) || !is_single(*value) => *value = f64::NAN,
+                    _ => {}
+                }
             }
+            Ok(values)
         };
+        let column = |at: usize, name: &str| read(at, name, &|_| true);
         let labels = column(0, &self.label)?;
         if let Some(i) = labels.iter().position(|&l| l != 0.0 && l != 1.0) {
             return Err(place(i, &self.label, labels[i], "0 (background) and 1 (signal)"));
@@ -168,7 +196,9 @@ impl Found {
         let (c, p) = (self.features.len(), self.parameters.len());
         interleave(&mut events.features, n, &self.features, 1, &column, |v| v as f32)?;
         let mut rounding = Rounding::new(self.digits);
-        interleave(&mut events.parameters, n, &self.parameters, 1 + c, &column, |v| {
+        // Background was made at no mass: it may have none.
+        let of_signal = |at: usize, name: &str| read(at, name, &|i| labels[i] > 0.5);
+        interleave(&mut events.parameters, n, &self.parameters, 1 + c, &of_signal, |v| {
             rounding.of(v) as f32
         })?;
         match (&self.weight, &mut events.weights) {
@@ -294,6 +324,10 @@ impl Rounding {
 
     pub(super) fn of(&mut self, value: f64) -> f64 {
         const REMEMBERED: usize = 32;
+        // Not equal to itself, it would be remembered again and again.
+        if value.is_nan() {
+            return value;
+        }
         if let Some((_, found)) = self.known.iter().find(|(known, _)| *known == value) {
             return *found;
         }

@@ -87,6 +87,88 @@ fn a_bad_value_is_named_with_file_row_and_column() {
 }
 
 #[test]
+fn background_needs_no_mass_and_signal_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(
+        dir.path(),
+        "a.csv",
+        "label,f0,mass\n1,1,500\n0,2,nan\n0,3,inf\n0,4,750\n",
+    );
+    let events = read(&path, &EventColumns::default()).unwrap();
+    assert_eq!((events.parameters[0], events.parameters[3]), (500.0, 750.0));
+    assert!(
+        events.parameters[1..3].iter().all(|mass| mass.is_nan()),
+        "{:?}",
+        events.parameters
+    );
+    let path = file(dir.path(), "b.csv", "label,f0,mass\n0,2,500\n1,1,nan\n");
+    let message = read(&path, &EventColumns::default()).unwrap_err().to_string();
+    assert!(message.contains("b.csv: row 1, column `mass`: NaN"), "{message}");
+}
+
+#[test]
+fn a_column_in_two_roles_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), "a.csv", "label,f0,f1,mass,weight,name\n1,1,2,500,1,x\n");
+    let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+    let usual = EventColumns::default;
+    for (columns, words) in [
+        (
+            EventColumns {
+                features: list(&["f0", "mass"]),
+                ..usual()
+            },
+            "`mass` of a.csv as feature and as parameter",
+        ),
+        (
+            EventColumns {
+                features: list(&["f0", "label"]),
+                ..usual()
+            },
+            "`label` of a.csv as label and as feature",
+        ),
+        (
+            EventColumns {
+                features: list(&["weight"]),
+                ..usual()
+            },
+            "`weight` of a.csv as feature and as weight",
+        ),
+        (
+            EventColumns {
+                features: list(&["f0", "f0"]),
+                ..usual()
+            },
+            "`f0` of a.csv as feature and as feature",
+        ),
+        (
+            EventColumns {
+                parameters: list(&["f1"]),
+                ..usual()
+            },
+            "`f1` of a.csv as feature and as parameter",
+        ),
+        (
+            EventColumns {
+                process: Some("label".into()),
+                ..usual()
+            },
+            "`label` of a.csv as label and as process",
+        ),
+    ] {
+        let message = read(&path, &columns).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    // The mass may be a feature where it is no parameter.
+    let mass = EventColumns {
+        features: list(&["f0", "mass"]),
+        parameters: list(&[]),
+        ..usual()
+    };
+    assert_eq!(read(&path, &mass).unwrap().features, [1.0, 500.0]);
+}
+
+#[test]
 fn a_table_that_does_not_fit_is_refused_before_it_is_read() {
     let [train, _] = hepmass_sample().unwrap();
     let read = |limit| Events::read(&[&train], &EventColumns::default(), limit, 0, 1 << 20);

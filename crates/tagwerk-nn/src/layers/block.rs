@@ -23,6 +23,8 @@ pub enum Init {
     Orthogonal(f32),
     /// Uniform between minus and plus this bound.
     Uniform(f32),
+    /// Normal with mean 0 and variance 1 / fan_in: LeCun, Bottou, Orr, Mueller 1998. What SELU asks for.
+    LecunNormal,
     /// Normal with mean 0 and this deviation.
     Normal(f32),
     /// As [`Init::Normal`]; what lies beyond two deviations is drawn again.
@@ -51,6 +53,12 @@ impl Init {
             Self::Uniform(bound) => fill(f64::from(bound)),
             Self::Constant(constant) => values.fill(constant),
             Self::Orthogonal(gain) => orthogonal(values, [fan_in, fan_out], f64::from(gain), stream),
+            Self::LecunNormal => {
+                let deviation = (1.0 / fan_in as f64).sqrt();
+                for value in values {
+                    *value = (deviation * random::normal(stream)) as f32;
+                }
+            }
             Self::Normal(deviation) => {
                 for value in values {
                     *value = (f64::from(deviation) * random::normal(stream)) as f32;
@@ -272,6 +280,9 @@ mod tests {
         let squares: f32 = drawn(Init::Normal(0.2), [30, 60]).iter().map(|v| v * v).sum();
         // 0.04 with a standard error of 0.04 sqrt(2 / 1800).
         assert!((squares / 1800.0 - 0.04).abs() < 0.008);
+        let squares: f32 = drawn(Init::LecunNormal, [30, 60]).iter().map(|v| v * v).sum();
+        // 1 / 30 with a standard error of sqrt(2 / 1800) / 30.
+        assert!((squares / 1800.0 * 30.0 - 1.0).abs() < 0.2);
     }
 
     #[test]

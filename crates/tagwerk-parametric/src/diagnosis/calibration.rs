@@ -7,9 +7,11 @@
 
 use super::DiagnosisOptions;
 use crate::error::ParametricError;
-use crate::evaluation::PointScores;
+use crate::evaluation::{PointScores, point_of};
+use crate::hypotheses::Hypotheses;
 use serde::{Deserialize, Serialize};
 use tagwerk_stats::{CutOptions, CutScan, Significance, Yields};
+use tagwerk_train::ScoreTable;
 
 /// Bins of a reliability diagram.
 const RELIABILITY_BINS: usize = 10;
@@ -20,8 +22,10 @@ const BINS: usize = 40;
 /// One mass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MassDiagnosis {
-    /// Value of the parameter, or the number of the point where there are several.
+    /// Value of the parameter, the first of several.
     pub mass: f64,
+    /// All parameters.
+    pub point: Vec<f32>,
     /// The score as it is.
     pub reliability: Reliability,
     /// What makes it better; absent where validation has no events of this mass.
@@ -80,18 +84,29 @@ pub struct Discovery {
     pub background_efficiency: f64,
     /// Median discovery significance with the error of the background; absent where no background passes.
     pub significance: Option<f64>,
+    /// Its error: both efficiencies on the test events, binomial.
+    pub significance_error: Option<f64>,
+    /// Whether the cut is the highest that was tried: a tighter one might be better, and few events tell.
+    pub at_edge: bool,
     /// s / sqrt(s + b) at the same cut.
     pub signal_over_root_all: Option<f64>,
 }
 
+/// Scores of a table by what its points are: tables of several parameters have the points' numbers, and the same number is
+/// not the same point in another table.
+pub(super) fn named(table: &ScoreTable, points: &Hypotheses) -> Vec<(Vec<f32>, PointScores)> {
+    let of = |scores: PointScores| (point_of(scores.name, points), scores);
+    PointScores::of(table).into_iter().map(of).collect()
+}
+
 pub(super) fn by_mass(
-    test: &[PointScores],
-    validation: &[PointScores],
+    test: &[(Vec<f32>, PointScores)],
+    validation: &[(Vec<f32>, PointScores)],
     options: &DiagnosisOptions,
 ) -> Result<Vec<MassDiagnosis>, ParametricError> {
     test.iter()
-        .map(|scores| {
-            let own = validation.iter().find(|v| v.name == scores.name);
+        .map(|(point, scores)| {
+            let own = validation.iter().find(|(other, _)| other == point).map(|(_, own)| own);
             let calibration = own.map(|own| {
                 let [slope, offset] = fit(&own.log_odds, &own.labels);
                 let moved: Vec<f64> = scores
@@ -107,7 +122,8 @@ pub(super) fn by_mass(
             });
             let probabilities = scores.probabilities();
             Ok(MassDiagnosis {
-                mass: f64::from(scores.name),
+                mass: f64::from(point[0]),
+                point: point.clone(),
                 reliability: reliability(&probabilities, &scores.labels),
                 calibration,
                 signal: distribution(&probabilities, &scores.labels, 1),
@@ -238,13 +254,43 @@ fn discovery(
         scan(test, &cuts(Significance::SignalOverRootAll))?,
     );
     let at = found.at(best.cut);
+    let significance = |signal: f64, background: f64| {
+        with_error
+            .significance
+            .of(signal * options.signal, background * options.background)
+    };
     Ok(Some(Discovery {
         cut: best.cut,
         signal_efficiency: at.signal_efficiency,
         background_efficiency: at.background_efficiency,
         significance: at.significance,
+        significance_error: propagated(
+            [at.signal_efficiency, at.background_efficiency],
+            counts_of(&test.labels),
+            &significance,
+        ),
+        at_edge: chosen.best.is_some_and(|best| best + 1 == chosen.cuts.len()),
         signal_over_root_all: all.at(best.cut).significance,
     }))
+}
+
+/// Events of signal and of background.
+fn counts_of(labels: &[u8]) -> [usize; 2] {
+    let signal = labels.iter().filter(|&&label| label == 1).count();
+    [signal, labels.len() - signal]
+}
+
+/// The error of a function of both efficiencies, from the binomial errors of so many events; `None` where the function has
+/// no value.
+fn propagated(efficiencies: [f64; 2], events: [usize; 2], of: &dyn Fn(f64, f64) -> Option<f64>) -> Option<f64> {
+    let [signal, background] = efficiencies;
+    let value = of(signal, background)?;
+    let error = |e: f64, n: usize| (e * (1.0 - e) / n.max(1) as f64).max(0.0).sqrt();
+    let errors = [error(signal, events[0]), error(background, events[1])];
+    // A tenth of an error is a small step: the formulas are smooth where they are defined.
+    let by_signal = 10.0 * (of(signal + 0.1 * errors[0], background)? - value);
+    let by_background = 10.0 * (of(signal, background + 0.1 * errors[1])? - value);
+    Some(by_signal.hypot(by_background))
 }
 
 #[cfg(test)]
@@ -298,6 +344,76 @@ mod tests {
         }
         let (a, b) = (fit(&z, &labels), fit(&more.0, &more.1));
         assert!((a[0] - b[0]).abs() < 1e-6 && (a[1] - b[1]).abs() < 1e-6, "{a:?} {b:?}");
+    }
+
+    /// Scores of the points `names`, each with as many of both classes and a shift of its own.
+    fn table(shifts: &[f32]) -> ScoreTable {
+        let mut table = ScoreTable {
+            weighted: true,
+            parameters: Some(Vec::new()),
+            ..ScoreTable::default()
+        };
+        for (number, shift) in shifts.iter().enumerate() {
+            let (z, labels) = sample(1.0, 0.0);
+            for (i, (z, label)) in z.iter().zip(labels).enumerate().step_by(20) {
+                table.rows.push(i as u64);
+                table.labels.push(label);
+                table.weights.push(1.0);
+                table.log_odds.push(z + shift);
+                table.parameters.as_mut().unwrap().push(number as f32);
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn points_of_several_parameters_are_calibrated_with_their_own_validation() {
+        let points = |values: &[f32]| Hypotheses::of_signal(values, 2, &vec![1.0; values.len() / 2]).unwrap();
+        // The test has a point before those of the training: its numbers are one higher.
+        let (trained, tested) = (
+            points(&[500.0, 1.0, 500.0, 2.0]),
+            points(&[400.0, 1.0, 500.0, 1.0, 500.0, 2.0]),
+        );
+        let validation = named(&table(&[0.0, 2.0]), &trained);
+        let test = named(&table(&[-2.0, 0.0, 2.0]), &tested);
+        let found = by_mass(&test, &validation, &DiagnosisOptions::default()).unwrap();
+        assert!(found[0].calibration.is_none() && found[0].discovery.is_none());
+        assert_eq!(found[0].point, [400.0, 1.0]);
+        for (mass, point) in found[1..].iter().zip([[500.0, 1.0], [500.0, 2.0]]) {
+            assert_eq!((mass.mass, &mass.point[..]), (500.0, &point[..]));
+            let after = &mass.calibration.as_ref().unwrap().reliability;
+            // Shifted by 2 as its validation: nothing of the shift is left.
+            assert!(after.expected_calibration_error < 0.05, "{point:?} {after:?}");
+        }
+        assert!(found[2].reliability.expected_calibration_error > 0.2);
+    }
+
+    #[test]
+    fn the_error_of_a_significance_is_that_of_both_efficiencies() {
+        // s / sqrt(b) = 10 e_s / sqrt(e_b): relative errors sqrt((1 - e_s) / (n e_s)) and half of sqrt((1 - e_b) / (n e_b)).
+        let of = |s: f64, b: f64| (b > 0.0).then(|| 10.0 * s / b.sqrt());
+        let found = propagated([0.5, 0.1], [400, 900], &of).unwrap();
+        let expected = of(0.5, 0.1).unwrap() * (1.0f64 / 400.0).sqrt().hypot(0.5 * (9.0f64 / 900.0).sqrt());
+        assert!((found / expected - 1.0).abs() < 0.01, "{found} {expected}");
+        assert_eq!(propagated([0.5, 0.0], [400, 900], &of), None);
+    }
+
+    #[test]
+    fn a_cut_at_the_end_of_the_scan_is_told() {
+        let points = Hypotheses::of_signal(&[0.0], 1, &[1.0]).unwrap();
+        let discovered = |shift: f32| {
+            let scores = named(&table(&[shift]), &points);
+            by_mass(&scores, &scores, &DiagnosisOptions::default()).unwrap()[0]
+                .discovery
+                .unwrap()
+        };
+        // Scores from 0.05 to 0.95, and no cut beyond them passes any; then more than half of them beyond the highest cut, 0.99.
+        let (inside, beyond) = (discovered(0.0), discovered(5.0));
+        assert!(
+            !inside.at_edge && inside.significance_error.unwrap() > 0.0,
+            "{inside:?}"
+        );
+        assert!(beyond.at_edge, "{beyond:?}");
     }
 
     #[test]

@@ -6,16 +6,18 @@ use crate::hypotheses::Hypotheses;
 use crate::study::Scorer;
 use serde::{Deserialize, Serialize};
 use tagwerk_data::random;
+use tagwerk_stats::{Roc, Truth};
 
-/// The score when every event has the mean of each feature, so that only the mass differs: signal at its own, background as
-/// the training assigned it.
+/// The score when every event has the mean of each feature, so that only the mass differs: signal at its own, each mass as
+/// frequent as the training's batches had it, background as the training assigned it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FeaturesRemoved {
     /// AUC of all masses mixed, with the features.
     pub auc: f64,
     /// The same without; 0.5 if the network reads nothing off the mass.
     pub auc_without: f64,
-    /// Mass reliance `200 |auc_without / auc - 0.5|` in per cent, as the original code defines it.
+    /// Mass reliance `200 |auc_without - 0.5|` in per cent: 0 for a network that reads nothing off the mass, 100 for one
+    /// that needs nothing else. (The original code divides by `auc` first, and is 0 for no network.)
     pub reliance_percent: f64,
 }
 
@@ -28,15 +30,23 @@ pub(super) fn features_removed(
     let c = sample.width;
     let distribution = scorer.config.assignment.distribution;
     let mut rng = random::stream(seed, "hypotheses of background", 0);
-    let (mut features, mut points, mut signal) = (Vec::new(), Vec::new(), 0);
+    let flat = scorer.config.sampling.balance.splits_signal();
+    let (mut features, mut points, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for (own, point) in sample.signal.iter().zip(&sample.points) {
         // Masses that the training did not have say nothing of what it learned from them.
-        if trained.find(point).is_some() {
+        if let Some(at) = trained.find(point) {
+            let events = own.len() / c;
             features.extend_from_slice(own);
-            points.extend(point.repeat(own.len() / c));
-            signal += own.len() / c;
+            points.extend(point.repeat(events));
+            // A test flat in the masses would hide what is learned of a training that is not.
+            let share = if flat { 1.0 } else { trained.counts()[at] as f64 };
+            weights.extend(std::iter::repeat_n(share / events.max(1) as f64, events));
         }
     }
+    let signal = weights.len();
+    weights.resize(signal + sample.background.len() / c, 1.0);
+    let labels: Vec<u8> = (0..weights.len()).map(|i| u8::from(i < signal)).collect();
+    let truth = Truth::weighted(&labels, &weights)?;
     features.extend_from_slice(&sample.background);
     for _ in 0..sample.background.len() / c {
         let mut point = vec![0.0; trained.width()];
@@ -53,13 +63,13 @@ pub(super) fn features_removed(
     let mean: Vec<f32> = mean.iter().map(|&m| m as f32).collect();
     let mut of = |features: &[f32]| -> Result<f64, ParametricError> {
         let scores = scorer.log_odds(features, &points)?;
-        auc(&scores[..signal], &scores[signal..])
+        Ok(Roc::new(&scores, &truth)?.auc())
     };
     let (with, without) = (of(&features)?, of(&mean.repeat(rows))?);
     Ok(FeaturesRemoved {
         auc: with,
         auc_without: without,
-        reliance_percent: 200.0 * (without / with - 0.5).abs(),
+        reliance_percent: 200.0 * (without - 0.5).abs(),
     })
 }
 

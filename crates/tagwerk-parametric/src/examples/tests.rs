@@ -136,6 +136,115 @@ fn weights_may_be_negative_and_have_the_mean_one() {
     assert!(weights.iter().all(|&w| w == 1.0 || w == 1.0 / 3.0));
 }
 
+/// 100 points of 30 signal events each, as many background events.
+fn many_points(when: When, distribution: Distribution) -> TrainingExamples {
+    let n = 6000;
+    let events = Arc::new(Events {
+        parameters: (0..n).map(|i| (i / 2 % 100) as f32).collect(),
+        labels: (0..n).map(|i| (i % 2) as f32).collect(),
+        ..(*events(n, None)).clone()
+    });
+    let points = hypotheses(&events);
+    let (assignment, sampling) = (Assignment { distribution, when }, Sampling::default());
+    TrainingExamples::new(events, (0..n as u32).collect(), points, assignment, sampling, 5).unwrap()
+}
+
+#[test]
+fn chance_is_no_leak_where_points_are_many() {
+    // Judged on the events that it was learned from, a mass that says nothing has 0.55.
+    for when in [When::Sampled, When::Fixed] {
+        for distribution in [Distribution::Identical, Distribution::Signal] {
+            let found = many_points(when, distribution).leak().unwrap();
+            // An AUC of 3000 against 3000 has an error of 1 / sqrt(6 * 3000) = 0.0075.
+            assert!((found - 0.5).abs() < 0.025, "{when:?} {distribution:?} {found}");
+        }
+    }
+}
+
+#[test]
+fn weights_say_how_often_events_are_and_the_gauge_sees_it() {
+    // Signal of 500 weighs nine times that of the other masses; background is the same everywhere.
+    let n = 6000;
+    let weight = |i: usize| {
+        if i.is_multiple_of(3) && (i / 3).is_multiple_of(3) {
+            9.0
+        } else {
+            1.0
+        }
+    };
+    let events = events(n, Some((0..n).map(weight).collect()));
+    let points = hypotheses(&events);
+    let leak = |balance| {
+        let draws = Draws::Exhaustive;
+        let sampling = Sampling { balance, draws };
+        let (all, assignment) = ((0..n as u32).collect(), Assignment::default());
+        let examples = TrainingExamples::new(events.clone(), all, points.clone(), assignment, sampling, 5);
+        examples.unwrap().leak().unwrap()
+    };
+    // Shares 9 : 1 : 1 of the signal against 1 : 1 : 1: 9/11 (1/6 + 2/3) + 2/11 * 1/3 = 0.742.
+    let none = leak(Balance::None);
+    assert!((none - 0.742).abs() < 0.03, "{none}");
+    // Balance over masses is not undone by weights.
+    let full = leak(Balance::Full);
+    assert!((full - 0.5).abs() < 0.03, "{full}");
+}
+
+#[test]
+fn each_cell_of_a_balance_keeps_its_share_whatever_its_weights() {
+    let n = 900;
+    // Background weighs 100 times as much; within the signal the masses differ.
+    let weight = |i: usize| {
+        if i.is_multiple_of(3) {
+            [1.0, 0.1, 0.01][i / 3 % 3]
+        } else {
+            100.0
+        }
+    };
+    let all = events(n, Some((0..n).map(weight).collect()));
+    let points = hypotheses(&all);
+    let new = |events: Arc<Events>, balance| {
+        let draws = Draws::Exhaustive;
+        let sampling = Sampling { balance, draws };
+        let chosen = (0..n as u32).collect();
+        TrainingExamples::new(events, chosen, points.clone(), Assignment::default(), sampling, 5)
+    };
+    let mut sums = std::collections::BTreeMap::<String, f64>::new();
+    for batch in walk(&new(all.clone(), Balance::Full).unwrap(), 0, 64, 0) {
+        let View::Dense(view) = &batch.view else { panic!() };
+        let rows = view.values.chunks_exact(2).zip(&batch.labels);
+        for ((row, &label), &weight) in rows.zip(batch.weights.as_ref().unwrap()) {
+            let cell = if label > 0.5 {
+                format!("{}", row[1])
+            } else {
+                "background".into()
+            };
+            *sums.entry(cell).or_default() += f64::from(weight);
+        }
+    }
+    let sum = |cell: &str| sums[cell];
+    assert!((sum("background") / 450.0 - 1.0).abs() < 1e-5, "{sums:?}");
+    for mass in ["500", "750", "1000"] {
+        assert!((sum(mass) / 150.0 - 1.0).abs() < 1e-5, "{sums:?}");
+    }
+    // A cell that weighs nothing is refused by name, though all together weigh something.
+    let nothing = |i: usize| {
+        if i.is_multiple_of(3) && i / 3 % 3 == 1 {
+            -0.5
+        } else {
+            1.0
+        }
+    };
+    let mut bad = (*all).clone();
+    bad.weights = Some((0..n).map(nothing).collect());
+    let bad = Arc::new(bad);
+    let message = new(bad.clone(), Balance::Full).unwrap_err().to_string();
+    assert!(
+        message.contains("the signal at [750.0]: their mean is -0.5"),
+        "{message}"
+    );
+    assert!(new(bad, Balance::Class).is_ok());
+}
+
 #[test]
 fn each_background_event_is_scored_at_every_point_and_points_take_turns() {
     let events = events(30, None);

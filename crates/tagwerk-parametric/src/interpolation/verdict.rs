@@ -27,12 +27,15 @@ pub struct Compared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// As good as the network that saw the mass: the loss is below two errors or below 0.002.
+    /// As good as the network that saw the mass: the loss is below two errors or below 0.002, and 0.02 is more than two
+    /// errors above it.
     Interpolates,
-    /// A loss of at most 0.02.
+    /// A loss that is there, and surely at most 0.02.
     SmallLoss,
-    /// A larger one.
+    /// A loss above 0.02, and above two errors.
     Fails,
+    /// The error does not tell a loss of more than 0.02 from none, or there is no error.
+    Undecided,
 }
 
 /// AUCs at one mass.
@@ -166,18 +169,20 @@ fn compared(values: &[f64], errors: &[f64]) -> Option<Compared> {
 }
 
 fn judged(loss: Compared) -> Verdict {
-    let two_errors = loss.error.map_or(0.0, |error| 2.0 * error);
-    if loss.value <= two_errors.max(NEGLIGIBLE) {
-        Verdict::Interpolates
-    } else if loss.value <= SMALL {
-        Verdict::SmallLoss
-    } else {
+    let two_errors = loss.error.map_or(f64::INFINITY, |error| 2.0 * error);
+    if loss.value > SMALL && loss.value > two_errors {
         Verdict::Fails
+    } else if loss.value + two_errors > SMALL {
+        Verdict::Undecided
+    } else if loss.value <= two_errors.max(NEGLIGIBLE) {
+        Verdict::Interpolates
+    } else {
+        Verdict::SmallLoss
     }
 }
 
-/// The verdict of a study in a few sentences.
-pub(super) fn in_words(studies: &[MassStudy]) -> String {
+/// The verdict of a study of so many `seeds` in a few sentences.
+pub(super) fn in_words(studies: &[MassStudy], seeds: usize) -> String {
     let list = |verdict: Verdict, of: &dyn Fn(&MassStudy) -> Option<(Verdict, Compared)>| {
         let found = studies
             .iter()
@@ -201,6 +206,12 @@ pub(super) fn in_words(studies: &[MassStudy]) -> String {
                 sentences.push(format!("{who} {doing} {words} {masses}."));
             }
         }
+        let masses = list(Verdict::Undecided, of);
+        if !masses.is_empty() {
+            sentences.push(format!(
+                "{who}: whether it {doing} cannot be told at {masses}; more test events or seeds are needed."
+            ));
+        }
     };
     let left = |end: bool| move |s: &MassStudy| s.verdict.zip(s.loss_left_out).filter(|_| s.end == end);
     tell("A network of all other masses", "interpolates", &left(false));
@@ -208,6 +219,9 @@ pub(super) fn in_words(studies: &[MassStudy]) -> String {
     tell("A network of the two ends", "interpolates", &|s: &MassStudy| {
         s.verdict_ends.zip(s.loss_ends)
     });
+    if seeds == 1 {
+        sentences.push("One seed: what another would give is in none of the errors.".to_owned());
+    }
     sentences.join("\n")
 }
 
@@ -225,16 +239,24 @@ mod tests {
 
     #[test]
     fn a_loss_within_its_error_or_below_the_negligible_is_none() {
-        assert_eq!(judged(of(0.015, 0.008)), Verdict::Interpolates);
+        assert_eq!(judged(of(0.005, 0.004)), Verdict::Interpolates);
         assert_eq!(judged(of(0.0015, 0.0001)), Verdict::Interpolates);
         assert_eq!(judged(of(-0.1, 0.01)), Verdict::Interpolates);
-        assert_eq!(judged(of(0.015, 0.004)), Verdict::SmallLoss);
+        assert_eq!(judged(of(0.012, 0.002)), Verdict::SmallLoss);
         assert_eq!(judged(of(0.2, 0.01)), Verdict::Fails);
-        assert_eq!(
-            judged(of(0.2, 0.3)),
-            Verdict::Interpolates,
-            "two errors say that nothing is known"
-        );
+    }
+
+    #[test]
+    fn ignorance_is_no_success() {
+        assert_eq!(judged(of(0.2, 0.3)), Verdict::Undecided);
+        assert_eq!(judged(of(0.0, 0.011)), Verdict::Undecided);
+        assert_eq!(judged(of(0.015, 0.004)), Verdict::Undecided, "0.023 is not excluded");
+        assert_eq!(judged(of(0.03, 0.02)), Verdict::Undecided);
+        let none = Compared {
+            error: None,
+            ..of(0.0, 0.0)
+        };
+        assert_eq!(judged(none), Verdict::Undecided, "without an error nothing is known");
     }
 
     #[test]
@@ -263,10 +285,16 @@ mod tests {
             verdict: Some(judged(loss)),
             verdict_ends: None,
         };
-        let words = in_words(&[
+        let studies = [
             study(500.0, true, of(0.3, 0.01)),
             study(750.0, false, of(0.0001, 0.001)),
-        ]);
+            study(1000.0, false, of(0.01, 0.1)),
+        ];
+        let words = in_words(&studies, 1);
+        assert!(
+            words.contains("whether it interpolates cannot be told at 1000 (loses 0.0100 ± 0.1000); more test events")
+        );
+        assert!(words.contains("One seed") && !in_words(&studies, 2).contains("One seed"));
         assert!(
             words.contains("interpolates as good as the network that saw the mass at 750 (loses 0.0001 ± 0.0010).")
         );

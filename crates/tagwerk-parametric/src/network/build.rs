@@ -201,8 +201,7 @@ impl NetworkConfig {
             init: match self.init {
                 WeightInit::HeUniform => Init::HeUniform,
                 WeightInit::GlorotUniform => Init::GlorotUniform,
-                // Normal of variance 1 / fan_in; the layers of a chain have the same kind of start, so the first decides.
-                WeightInit::LecunNormal => Init::Normal((1.0 / widths[0] as f64).sqrt() as f32),
+                WeightInit::LecunNormal => Init::LecunNormal,
             },
         };
         Ok(config.init(seed, device)?)

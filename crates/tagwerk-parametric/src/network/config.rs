@@ -175,6 +175,29 @@ impl NetworkConfig {
         scale.copied().unwrap_or(1.0)
     }
 
+    /// What must be said of parameters whose lowest and highest values are `range: [P]`: far from 1, once scaled, they
+    /// hardly move the network, or move nothing else.
+    pub(crate) fn strange_scale(&self, range: &[[f32; 2]], names: &[String]) -> Vec<String> {
+        /// Where the largest scaled value should lie.
+        const USUAL: std::ops::RangeInclusive<f64> = 0.05..=20.0;
+        if self.method == Method::None {
+            return Vec::new();
+        }
+        let largest = range.iter().map(|[low, high]| f64::from(low.abs().max(high.abs())));
+        let strange = largest.zip(names).enumerate().filter_map(|(i, (largest, name))| {
+            let scale = self.scale_of(i);
+            let good = largest == 0.0 || USUAL.contains(&(largest / scale));
+            (!good).then(|| {
+                format!(
+                    "the largest {name} of signal is {largest}, and the network is told {}: `parameter_scale` = {scale} is \
+                     for other units; something near {largest} suits",
+                    largest / scale
+                )
+            })
+        });
+        strange.collect()
+    }
+
     /// Checks the settings for events of `features` features and `parameters` parameters.
     ///
     /// # Errors

@@ -394,11 +394,6 @@ fn gradient_check(method: Method) {
     };
     let pass = Pass::Training { seed: 1, step: 0 };
     let device = pass.device(&Device::flex());
-    fn total(network: &mut ParametricNetwork, batch: &Batch, pass: &Pass, device: &Device) -> Tensor<1> {
-        let logits = network.forward(&batch.view, pass, device).unwrap();
-        network.loss(logits, batch, pass)
-    }
-    let value = |t: Tensor<1>| f64::from(t.into_data().convert::<f32>().try_into_vec::<f32>().unwrap()[0]);
     let loss = total(&mut network, &batch, &pass, &device);
     let gradients: Gradients = loss.backward();
     let names: Vec<String> = blocks(&network);
@@ -428,6 +423,16 @@ fn gradient_check(method: Method) {
         }
         set(&mut network, &name, before);
     }
+}
+
+/// The loss of a batch.
+fn total(network: &mut ParametricNetwork, batch: &Batch, pass: &Pass, device: &Device) -> Tensor<1> {
+    let logits = network.forward(&batch.view, pass, device).unwrap();
+    network.loss(logits, batch, pass)
+}
+
+fn value(tensor: Tensor<1>) -> f64 {
+    f64::from(tensor.into_data().convert::<f32>().try_into_vec::<f32>().unwrap()[0])
 }
 
 fn blocks(network: &ParametricNetwork) -> Vec<String> {
@@ -512,6 +517,129 @@ fn training_learns_what_only_the_mass_reveals_and_a_saved_network_goes_on_with_t
         learner.step(&batch, update(150)).unwrap()
     );
     assert_eq!(again.score(&batch).unwrap(), learner.score(&batch).unwrap());
+}
+
+#[test]
+fn lecuns_start_has_the_variance_of_each_layers_own_width() {
+    // One chain of all layers; widths differ by a factor of 16.
+    let config = NetworkConfig {
+        method: Method::None,
+        hidden: vec![400, 100, 25],
+        init: WeightInit::LecunNormal,
+        dropout: 0.0,
+        ..NetworkConfig::default()
+    };
+    let network = config.init(27, 1, 5, &Device::flex()).unwrap();
+    let mut layers = 0;
+    for name in blocks(&network) {
+        let block = block(&network, &name);
+        let values = block.to_vec();
+        for entry in block.entries().iter().filter(|entry| entry.shape.len() == 2) {
+            let (n, fan_in) = (entry.range.len() as f64, entry.shape[0] as f64);
+            let squares: f64 = values[entry.range.clone()].iter().map(|&w| f64::from(w).powi(2)).sum();
+            // The variance of n normal numbers has the relative error sqrt(2 / n); five of them.
+            let found = squares / n * fan_in;
+            assert!(
+                (found - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+                "{name} {}: {found}",
+                entry.name
+            );
+            layers += 1;
+        }
+    }
+    assert_eq!(layers, 4);
+}
+
+#[test]
+fn the_loss_counts_the_squares_of_dense_weights_and_nothing_else() {
+    let device = Device::flex();
+    let values = (0..32 * 3).map(|i| match i % 3 {
+        2 => 500.0,
+        _ => (i as f32 * 0.618_034).fract(),
+    });
+    let view = View::Dense(DenseView {
+        shape: vec![3],
+        values: values.collect(),
+    });
+    let labels = (0..32).map(|i| (i % 2) as f32).collect();
+    let data = InMemory::new(view, labels, (0..32).collect()).unwrap();
+    let batch = data.batches(Order::STORED, 32, 0).next().unwrap().unwrap();
+    let pass = Pass::Training { seed: 1, step: 0 };
+    for method in [
+        Method::None,
+        Method::Concat,
+        Method::Biasing,
+        Method::Scaling,
+        Method::Affine,
+        Method::Film,
+        Method::Hyper,
+    ] {
+        for place in [Place::Start, Place::All, Place::End] {
+            let loss = |l2_kernel: f64, l2_bias: f64| {
+                let config = NetworkConfig {
+                    method,
+                    place,
+                    hidden: vec![6, 5],
+                    init: WeightInit::GlorotUniform,
+                    dropout: 0.0,
+                    standardize: false,
+                    l2_kernel,
+                    l2_bias,
+                    ..NetworkConfig::default()
+                };
+                let mut network = config.init(2, 1, 3, &device).unwrap();
+                let (mut kernels, mut biases) = (0.0, 0.0);
+                for name in blocks(&network) {
+                    // Biases start at 0, whose square nobody would miss.
+                    let mut values = block(&network, &name).to_vec();
+                    let dense = name.starts_with("dense") || name == "output";
+                    for entry in block(&network, &name).entries() {
+                        let own = &mut values[entry.range.clone()];
+                        if entry.shape.len() == 1 {
+                            own.iter_mut().for_each(|w| *w += 0.25);
+                        }
+                        let sum: f64 = own.iter().map(|&w| f64::from(w).powi(2)).sum();
+                        match (dense, entry.shape.len()) {
+                            (true, 2) => kernels += sum,
+                            (true, _) => biases += sum,
+                            _ => {}
+                        }
+                    }
+                    set(&mut network, &name, values);
+                }
+                let found = value(total(&mut network, &batch, &pass, &device));
+                (found, l2_kernel * kernels + l2_bias * biases)
+            };
+            let (without, _) = loss(0.0, 0.0);
+            let (with, expected) = loss(0.03, 0.02);
+            assert!(expected > 0.05);
+            // Both losses are sums in single precision.
+            assert!(
+                (with - without - expected).abs() < 1e-5 * (1.0 + with),
+                "{method:?} {place:?}: {} {expected}",
+                with - without
+            );
+        }
+    }
+}
+
+#[test]
+fn a_scale_for_other_units_comes_with_a_warning() {
+    let config = NetworkConfig::default();
+    let names = ["mass".to_owned(), "width".to_owned()];
+    let told = |range: &[[f32; 2]]| config.strange_scale(range, &names);
+    assert!(told(&[[500.0, 1500.0]]).is_empty() && told(&[[0.0, 0.0]]).is_empty());
+    // TeV, and MeV.
+    assert!(told(&[[0.5, 1.5]])[0].contains("the largest mass of signal is 1.5"));
+    assert!(told(&[[5e5, 1.5e6]])[0].contains("near 1500000"));
+    // Of two parameters the one that is meant.
+    let two = told(&[[500.0, 1500.0], [0.0, 3.0]]);
+    assert!(two.len() == 1 && two[0].contains("width"), "{two:?}");
+    assert!(
+        NetworkConfig::without_parameter()
+            .strange_scale(&[[0.5, 1.5]], &names)
+            .is_empty()
+    );
 }
 
 #[test]

@@ -17,8 +17,12 @@ pub struct EventsConfig {
     /// Files to train on and validate with: CSV (also gzipped), Parquet or any other table. Default: none, and with no
     /// test files either, the sample inside the program.
     pub train: Vec<PathBuf>,
-    /// Files to test on.
+    /// Files to test on, other than those to train on.
     pub test: Vec<PathBuf>,
+    /// Share of the events of the training files, of each class, that is tested on and never trained on, where there are
+    /// no test files. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_share: Option<f64>,
     /// The parameters of signal in files that have no column for them, HEPMASS `1000` for instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constant: Option<Vec<f32>>,
@@ -50,6 +54,7 @@ impl Default for EventsConfig {
         Self {
             train: Vec::new(),
             test: Vec::new(),
+            test_share: None,
             constant: None,
             validation: 0.25,
             masses: None,

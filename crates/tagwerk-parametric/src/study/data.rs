@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tagwerk_data::{Events, Source, file_digest, hepmass_sample, open, random};
 
+/// Points of a signal, at most: a parameter of more values is no grid but a quantity of the events.
+const MOST_POINTS: usize = 1000;
+
 /// Name of the parameter of events that have none.
 const NO_PARAMETER: &str = "parameter";
 
@@ -23,7 +26,7 @@ pub struct StudyData {
     pub training: Vec<u32>,
     /// Events that validate.
     pub validation: Vec<u32>,
-    /// SHA-256 of the files by name.
+    /// SHA-256 of the files by part, number and name, such as `train.0:part-0.parquet`.
     pub checksums: BTreeMap<String, String>,
 }
 
@@ -79,6 +82,9 @@ fn read(sources: &[&dyn Source], config: &EventsConfig, limit: Option<u64>) -> R
 
 /// The test events of a configuration.
 pub(crate) fn test_events(config: &EventsConfig) -> Result<Events, ParametricError> {
+    if config.test_share.is_some() {
+        return Ok(Arc::unwrap_or_clone(StudyData::open(config)?.test));
+    }
     if config.test.is_empty() {
         let [_, test] = hepmass_sample()?;
         return read(&[&test], config, config.test_events);
@@ -89,8 +95,75 @@ pub(crate) fn test_events(config: &EventsConfig) -> Result<Events, ParametricErr
 /// Events to score at all points of their own signal.
 pub(super) fn scored(events: Arc<Events>, copies: usize) -> Result<ScoredExamples, ParametricError> {
     let all: Vec<u32> = (0..events.len() as u32).collect();
-    let points = Hypotheses::of_signal(&events.parameters, events.parameter_names.len(), &events.labels)?;
+    let points = points_of(&events, &all)?;
     Ok(ScoredExamples::new(events, &all, Arc::new(points), copies))
+}
+
+/// The points of the signal among the events `chosen`.
+fn points_of(events: &Events, chosen: &[u32]) -> Result<Hypotheses, ParametricError> {
+    let points: Vec<f32> = chosen.iter().flat_map(|&e| events.point(e as usize)).copied().collect();
+    let labels: Vec<f32> = chosen.iter().map(|&e| events.labels[e as usize]).collect();
+    let found = Hypotheses::of_signal(&points, events.parameter_names.len(), &labels)?;
+    if found.len() > MOST_POINTS {
+        return Err(ParametricError::Events {
+            what: format!("column `{}`", events.parameter_names.join("`, `")),
+            reason: format!(
+                "{} different values in signal; parameters are a grid of at most {MOST_POINTS} points",
+                found.len()
+            ),
+        });
+    }
+    Ok(found)
+}
+
+/// SHA-256 of the files of a part, by part, number and name: files of two folders may have one name.
+fn digests(part: &str, files: &[PathBuf]) -> Result<Vec<(String, String)>, ParametricError> {
+    let of = |(number, path): (usize, &PathBuf)| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok((
+            format!("{part}.{number}:{name}"),
+            format!("sha256:{}", file_digest(path)?.1),
+        ))
+    };
+    files.iter().enumerate().map(of).collect()
+}
+
+/// Numbers of the events of a class.
+fn of_class(events: &Events, class: u32) -> Vec<u32> {
+    let is = |&event: &u32| u32::from(events.labels[event as usize] > 0.5) == class;
+    (0..events.len() as u32).filter(is).collect()
+}
+
+/// Sets aside the share of each class that is tested on: what trains, and what is tested on.
+fn set_aside(events: &Events, share: f64, seed: u64) -> (Events, Events) {
+    let (mut training, mut test) = (Vec::new(), Vec::new());
+    for class in [0u32, 1] {
+        let mut own = of_class(events, class);
+        random::shuffle(&mut random::stream(seed, "test events", u64::from(class)), &mut own);
+        let kept = crate::training_share(own.len() as u64, share) as usize;
+        test.extend_from_slice(&own[kept..]);
+        own.truncate(kept);
+        training.extend(own);
+    }
+    training.sort_unstable();
+    test.sort_unstable();
+    (chosen(events, &training), chosen(events, &test))
+}
+
+/// The events of these numbers.
+fn chosen(events: &Events, numbers: &[u32]) -> Events {
+    let at = || numbers.iter().map(|&number| number as usize);
+    Events {
+        feature_names: events.feature_names.clone(),
+        parameter_names: events.parameter_names.clone(),
+        process_names: events.process_names.clone(),
+        features: at().flat_map(|i| events.event(i)).copied().collect(),
+        parameters: at().flat_map(|i| events.point(i)).copied().collect(),
+        labels: at().map(|i| events.labels[i]).collect(),
+        weights: events.weights.as_ref().map(|all| at().map(|i| all[i]).collect()),
+        processes: at().map(|i| events.processes[i]).collect(),
+        rows: at().map(|i| events.rows[i]).collect(),
+    }
 }
 
 impl StudyData {
@@ -98,39 +171,66 @@ impl StudyData {
     /// configuration says, rounded up, drawn by its seed.
     ///
     /// # Errors
-    /// Files that cannot be read, test files without training files, a share outside (0, 1).
+    /// Files that cannot be read, test files without training files or the same, a share outside (0, 1).
     pub fn open(config: &EventsConfig) -> Result<Self, ParametricError> {
-        if !(config.validation > 0.0 && config.validation < 1.0) {
+        let shares = [
+            ("data.validation", Some(config.validation)),
+            ("data.test_share", config.test_share),
+        ];
+        for (key, share) in shares {
+            if let Some(share) = share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+                return Err(ParametricError::Setting {
+                    key,
+                    value: share.to_string(),
+                    allowed: "above 0 and below 1",
+                });
+            }
+        }
+        if config.test_share.is_some() && (config.train.is_empty() || !config.test.is_empty()) {
             return Err(ParametricError::Setting {
-                key: "data.validation",
-                value: config.validation.to_string(),
-                allowed: "above 0 and below 1",
+                key: "data.test_share",
+                value: "for files that are divided already".to_owned(),
+                allowed: "for training files without test files only",
             });
         }
         let mut checksums = BTreeMap::new();
-        let (train, test) = match (config.train.is_empty(), config.test.is_empty()) {
-            (true, true) => {
+        let (train, test) = match (config.train.is_empty(), config.test.is_empty(), config.test_share) {
+            (true, true, _) => {
                 let [train, test] = hepmass_sample()?;
                 (
                     read(&[&train], config, config.train_events)?,
                     read(&[&test], config, config.test_events)?,
                 )
             }
-            (false, false) => {
-                for path in config.train.iter().chain(&config.test) {
-                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    checksums.insert(name, format!("sha256:{}", file_digest(path)?.1));
+            (false, true, Some(share)) => {
+                checksums.extend(digests("train", &config.train)?);
+                let all = read_files(&config.train, config, config.train_events)?;
+                set_aside(&all, share, config.seed)
+            }
+            (false, false, _) => {
+                let (training, test) = (digests("train", &config.train)?, digests("test", &config.test)?);
+                // By content: a copy under another name is the same events.
+                if let Some((name, _)) = test
+                    .iter()
+                    .find(|(_, own)| training.iter().any(|(_, other)| other == own))
+                {
+                    return Err(ParametricError::Setting {
+                        key: "data.test",
+                        value: name.clone(),
+                        allowed: "files that are not trained on; `data.test_share` sets a share of the training files aside",
+                    });
                 }
+                checksums.extend(training.into_iter().chain(test));
                 (
                     read_files(&config.train, config, config.train_events)?,
                     read_files(&config.test, config, config.test_events)?,
                 )
             }
-            (no_train, _) => {
+            (no_train, ..) => {
                 return Err(ParametricError::Setting {
                     key: if no_train { "data.train" } else { "data.test" },
                     value: "no file".to_owned(),
-                    allowed: "files for both parts, or for neither, which is the sample",
+                    allowed: "files for both parts, training files with `data.test_share`, or neither, which is the sample",
                 });
             }
         };
@@ -145,8 +245,7 @@ impl StudyData {
         }
         let (mut training, mut validation) = (Vec::new(), Vec::new());
         for class in [0u32, 1] {
-            let of_class = |&event: &u32| u32::from(train.labels[event as usize] > 0.5) == class;
-            let mut events: Vec<u32> = (0..train.len() as u32).filter(of_class).collect();
+            let mut events = of_class(&train, class);
             random::shuffle(
                 &mut random::stream(config.seed, "validation events", u64::from(class)),
                 &mut events,
@@ -172,6 +271,9 @@ impl StudyData {
     /// Masses without signal; whatever [`TrainingExamples::new`] refuses.
     pub fn parts(&self, config: &StudyConfig) -> Result<StudyParts, ParametricError> {
         let events = &self.train;
+        if let Some(masses) = &config.data.masses {
+            self.has_signal_at(masses)?;
+        }
         let kept = |chosen: &[u32]| -> Vec<u32> {
             let Some(masses) = &config.data.masses else {
                 return chosen.to_vec();
@@ -183,27 +285,7 @@ impl StudyData {
             chosen.iter().copied().filter(keeps).collect()
         };
         let (training, validation) = (kept(&self.training), kept(&self.validation));
-        let width = events.parameter_names.len();
-        let points_of = |chosen: &[u32]| {
-            let points: Vec<f32> = chosen.iter().flat_map(|&e| events.point(e as usize).to_vec()).collect();
-            let labels: Vec<f32> = chosen.iter().map(|&e| events.labels[e as usize]).collect();
-            Hypotheses::of_signal(&points, width, &labels)
-        };
-        let hypotheses = Arc::new(points_of(&training)?);
-        for &mass in config.data.masses.iter().flatten() {
-            if (0..hypotheses.len()).all(|i| hypotheses.point(i)[0] != mass) {
-                let found: Vec<f32> = (0..hypotheses.len()).map(|i| hypotheses.point(i)[0]).collect();
-                return Err(ParametricError::Setting {
-                    key: "data.masses",
-                    value: mass.to_string(),
-                    allowed: if found.is_empty() {
-                        "none"
-                    } else {
-                        "values at which the files have signal"
-                    },
-                });
-            }
-        }
+        let hypotheses = Arc::new(points_of(events, &training)?);
         Ok(StudyParts {
             train: TrainingExamples::new(
                 events.clone(),
@@ -223,4 +305,30 @@ impl StudyData {
             hypotheses,
         })
     }
+    /// Refuses masses at which the files have no signal, and says where they have.
+    fn has_signal_at(&self, masses: &[f32]) -> Result<(), ParametricError> {
+        const SHOWN: usize = 20;
+        let events = &self.train;
+        let mut found: Vec<f32> = (0..events.len())
+            .filter(|&i| events.labels[i] > 0.5)
+            .map(|i| events.point(i)[0])
+            .collect();
+        found.sort_unstable_by(f32::total_cmp);
+        found.dedup();
+        let Some(mass) = masses.iter().find(|mass| !found.contains(mass)) else {
+            return Ok(());
+        };
+        let more = found.len().saturating_sub(SHOWN);
+        found.truncate(SHOWN);
+        Err(ParametricError::Events {
+            what: format!("data.masses = {mass}"),
+            reason: match more {
+                0 => format!("the files have signal at {found:?}"),
+                more => format!("the files have signal at {found:?} and {more} values more"),
+            },
+        })
+    }
 }
+
+#[cfg(test)]
+mod tests;

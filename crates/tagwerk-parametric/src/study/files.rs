@@ -40,7 +40,8 @@ impl Scorer {
     /// whole. `progress` is told rows done and in all.
     ///
     /// # Errors
-    /// No point, or one of another number of parameters; a file without the run's features; a stop.
+    /// No point, the same twice, or one of another number of parameters; `out` being `file`; a file without the run's
+    /// features; a stop.
     pub fn score_file(
         &mut self,
         file: &Path,
@@ -60,10 +61,26 @@ impl Scorer {
                 allowed: "at least one point, each with as many finite values as the run has parameters",
             });
         }
+        if let (Ok(from), Ok(to)) = (std::fs::canonicalize(file), std::fs::canonicalize(out))
+            && from == to
+        {
+            return Err(ParametricError::Events {
+                what: out.display().to_string(),
+                reason: "it holds the events themselves; scores go to another file".to_owned(),
+            });
+        }
         let trained = super::Description::hypotheses(&self.description.points)?;
         let source = open(file)?;
         let schema = source.schema();
         let (columns, added) = columns(points, &trained);
+        let mut names = std::collections::HashSet::new();
+        if let Some(twice) = columns.iter().find(|facts| !names.insert(&facts.column)) {
+            return Err(ParametricError::Setting {
+                key: "masses",
+                value: format!("{:?} twice", twice.point),
+                allowed: "every point once",
+            });
+        }
         let fields: Vec<Field> = schema.fields().iter().map(|f| (**f).clone()).collect();
         if let Some(taken) = added.iter().find(|new| schema.index_of(new.name()).is_ok()) {
             return Err(ParametricError::Events {

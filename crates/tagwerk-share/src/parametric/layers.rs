@@ -54,7 +54,8 @@ const LAYER: &str = "layer_with_weights-";
 const VALUE: &str = "/.ATTRIBUTES/VARIABLE_VALUE";
 
 impl Layers {
-    pub(super) fn find(checkpoint: &Checkpoint) -> Told<Self> {
+    /// `features` is the width before the first dense layer.
+    pub(super) fn find(checkpoint: &Checkpoint, features: usize) -> Told<Self> {
         let mut found: BTreeMap<usize, BTreeMap<String, &String>> = BTreeMap::new();
         for key in checkpoint.tensors.keys() {
             // Moments of the optimizer stand under the same layers.
@@ -71,7 +72,7 @@ impl Layers {
             return Err("it has no layer with weights".to_owned());
         }
         let mut layers: Vec<Layer> = Vec::new();
-        let mut width = None;
+        let mut width = Some(features);
         for (number, inside) in found {
             let map = |prefix: &str| map(checkpoint, &inside, prefix, number);
             let prefixes: Vec<&str> = inside.keys().filter_map(|name| name.strip_suffix("kernel")).collect();

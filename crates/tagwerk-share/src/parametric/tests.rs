@@ -193,6 +193,17 @@ fn what_shapes_leave_open_is_asked_for_and_other_networks_are_refused() {
     let told = attempt("chosen", &biasing, &chosen).unwrap();
     // One hidden layer: behind each and behind the last are the same.
     assert_eq!((told.network.method, told.network.place), (Method::Biasing, Place::End));
+    // A map of the mass before the first dense layer conditions the inputs.
+    let first = |model: &mut Model| {
+        model.dense([1, 27]);
+        model.dense([27, 8]);
+        model.dense([8, 1]);
+    };
+    let told = attempt("first", &first, &chosen).unwrap();
+    assert_eq!(
+        (told.network.method, told.network.place, &told.network.hidden[..]),
+        (Method::Biasing, Place::Start, &[8][..])
+    );
     let two = |model: &mut Model| {
         model.dense([27, 8]);
         model.dense([8, 2]);

@@ -1,6 +1,6 @@
 //! `tagwerk parametric diagnose RUN`.
 
-use super::write_lines;
+use super::{axis, write_lines};
 use crate::failure::Failure;
 use crate::format;
 use crate::session::Session;
@@ -72,9 +72,10 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         ..usual
     };
     let diagnosis = diagnose(&typed.run, &options, &session.context()?)?;
-    let mut text = told(&diagnosis);
+    let axis = axis(&tagwerk_parametric::description(&typed.run)?.parameters);
+    let mut text = told(&diagnosis, &axis);
     if let Some(folder) = &typed.figures {
-        draw(folder, &diagnosis)?;
+        draw(folder, &diagnosis, &axis)?;
         text.push_str(&format!("\nfigures: {}\n", folder.display()));
     }
     let told = Told {
@@ -94,7 +95,7 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// The diagnosis in tables.
-fn told(diagnosis: &Diagnosis) -> String {
+fn told(diagnosis: &Diagnosis, axis: &str) -> String {
     let removed = &diagnosis.features_removed;
     let mut text = format!(
         "without the features AUC {:.4}, with them {:.4} (all masses mixed): mass reliance {:.2} %\n\n",
@@ -114,7 +115,7 @@ fn told(diagnosis: &Diagnosis) -> String {
             .bend_at_trained
             .map_or_else(|| "nothing to compare".to_owned(), |ratio| format!("{ratio:.2}"));
         text.push_str(&format!(
-            "a score changes by {mean:.4} in {width} GeV; bend at masses trained on over that between (1 is smooth): {kinks}\n\n"
+            "a score changes by {mean:.4} in a step of {width} ({axis}); bend at masses trained on over that between (1 is smooth): {kinks}\n\n"
         ));
     }
     let mut rows = vec![vec![
@@ -173,13 +174,17 @@ fn told(diagnosis: &Diagnosis) -> String {
         let calibration = mass.calibration.as_ref();
         let discovery = mass.discovery.as_ref();
         rows.push(vec![
-            mass.mass.to_string(),
+            named(&mass.point),
             format!("{:.4}", mass.reliability.expected_calibration_error),
             cell(calibration.map(|c| c.slope), 3),
             cell(calibration.map(|c| c.offset), 3),
             cell(calibration.map(|c| c.reliability.expected_calibration_error), 4),
             cell(discovery.map(|d| d.cut), 2),
-            cell(discovery.and_then(|d| d.significance), 3),
+            discovery.map_or_else(String::new, |d| {
+                let error = d.significance_error.map_or_else(String::new, |e| format!(" ± {e:.3}"));
+                let edge = if d.at_edge { " (highest cut tried)" } else { "" };
+                format!("{}{error}{edge}", cell(d.significance, 3))
+            }),
             cell(discovery.and_then(|d| d.signal_over_root_all), 3),
         ]);
     }
@@ -218,7 +223,8 @@ fn words<'a>(title: &'a str, x: &'a str, y: &'a str, column: &'a str, of: &'a st
     }
 }
 
-fn draw(folder: &Path, diagnosis: &Diagnosis) -> Result<(), Failure> {
+fn draw(folder: &Path, diagnosis: &Diagnosis, axis: &str) -> Result<(), Failure> {
+    let told_axis = format!("told: {axis}");
     let told: Vec<MassLine> = diagnosis
         .wrong_mass
         .iter()
@@ -232,13 +238,7 @@ fn draw(folder: &Path, diagnosis: &Diagnosis) -> Result<(), Failure> {
             line(format!("signal of {}", named(&wrong.point)), points)
         })
         .collect();
-    let wrong = words(
-        "AUC when told another mass",
-        "mass told [GeV]",
-        "AUC (ROC)",
-        "told",
-        "signal",
-    );
+    let wrong = words("AUC when told another mass", &told_axis, "AUC (ROC)", "told", "signal");
     write_lines(folder, "wrong-mass", &wrong, &told)?;
     if let Some(smooth) = &diagnosis.smoothness {
         let along = |values: &[f64]| -> Vec<(f64, f64, Option<f64>)> {
@@ -255,7 +255,7 @@ fn draw(folder: &Path, diagnosis: &Diagnosis) -> Result<(), Failure> {
         write_lines(
             folder,
             "score-against-mass",
-            &words(title, "mass told [GeV]", "mean score", "told", "events"),
+            &words(title, &told_axis, "mean score", "told", "events"),
             &lines,
         )?;
         let bend: Vec<_> = smooth.grid[1..]
@@ -264,7 +264,7 @@ fn draw(folder: &Path, diagnosis: &Diagnosis) -> Result<(), Failure> {
             .map(|(&m, &v)| (m, v, None))
             .collect();
         let title = "Bend of the score against the mass told";
-        let bends = words(title, "mass told [GeV]", "mean |second difference|", "told", "events");
+        let bends = words(title, &told_axis, "mean |second difference|", "told", "events");
         write_lines(folder, "bend", &bends, &[line("all events".to_owned(), bend)])?;
     }
     let sculpting = &diagnosis.sculpting;
@@ -298,16 +298,17 @@ fn draw(folder: &Path, diagnosis: &Diagnosis) -> Result<(), Failure> {
         if let Some(calibration) = &mass.calibration {
             lines.push(line("calibrated".to_owned(), bins(&calibration.reliability)));
         }
-        let title = format!("Reliability at {}", mass.mass);
+        let (point, file) = (named(&mass.point), named(&mass.point).replace(", ", "_"));
+        let title = format!("Reliability at {point}");
         let reliable = words(&title, "score", "share of signal", "score", "score");
-        write_lines(folder, &format!("reliability-{}", mass.mass), &reliable, &lines)?;
+        write_lines(folder, &format!("reliability-{file}"), &reliable, &lines)?;
         let lines = [("signal", &mass.signal), ("background", &mass.background)].map(|(name, values)| {
             let points = middles(values.len()).zip(values).map(|(x, &v)| (x, v, None));
             line(name.to_owned(), points)
         });
-        let title = format!("Scores at {}", mass.mass);
+        let title = format!("Scores at {point}");
         let scores = words(&title, "score", "share of events", "score", "class");
-        write_lines(folder, &format!("scores-{}", mass.mass), &scores, &lines)?;
+        write_lines(folder, &format!("scores-{file}"), &scores, &lines)?;
     }
     Ok(())
 }

@@ -68,7 +68,10 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     };
     let mut text = format!("{}{}", gauge(&description), table(&evaluation));
     if let Some(folder) = &typed.figures {
-        text.push_str(&format!("\nfigures: {}\n", figures(folder, &evaluation)?.display()));
+        text.push_str(&format!(
+            "\nfigures: {}\n",
+            figures(folder, &evaluation, &description.parameters)?.display()
+        ));
     }
     let told = Told {
         run: run.to_string_lossy().into_owned(),
@@ -90,7 +93,11 @@ fn set(typed: &Typed, session: &Session) -> Result<(), Failure> {
     }
     text.push_str(&table(&evaluation));
     if let Some(folder) = &typed.figures {
-        text.push_str(&format!("\nfigures: {}\n", figures(folder, &evaluation)?.display()));
+        let parameters = tagwerk_parametric::description(&typed.runs[0])?.parameters;
+        text.push_str(&format!(
+            "\nfigures: {}\n",
+            figures(folder, &evaluation, &parameters)?.display()
+        ));
     }
     let told = ToldSet {
         evaluation: &evaluation,

@@ -145,7 +145,7 @@ pub(in crate::commands) fn tell(result: &StudyResult, session: &Session) -> Resu
         gauge(&result.description)
     );
     if let Some(evaluation) = &result.evaluation {
-        let drawn = figures(&result.run.join("report"), evaluation)?;
+        let drawn = figures(&result.run.join("report"), evaluation, &result.description.parameters)?;
         text.push_str(&format!("\n{}\nfigures: {}\n", table(evaluation), drawn.display()));
     }
     text.push_str(&format!("run: {}\n", told.run));
