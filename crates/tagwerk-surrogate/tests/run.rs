@@ -355,7 +355,11 @@ fn as_many_members_are_made_as_were_asked_for() {
         assert_eq!(made, wanted.next_multiple_of(4) as u64);
         assert!(members.chains.check().is_ok());
     }
-    let error = usual_members("mala").unwrap().with_members(5_000).unwrap_err().to_string();
+    let error = usual_members("mala")
+        .unwrap()
+        .with_members(5_000)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("5000") && error.contains("burn-in"), "{error}");
     assert!(usual_members("nuts").unwrap_err().to_string().contains("adam-mcmc"));
 }

@@ -199,8 +199,7 @@ fn a_run_is_looked_into_and_scores_events_at_any_mass() {
         .collect();
     assert_eq!(flags, [true, false, false]);
     assert_eq!(scored["points"][2]["column"], "score_600");
-    let refused = sandbox
-        .tagwerk("parametric score run data.csv --masses 600:500:10 -o a.parquet");
+    let refused = sandbox.tagwerk("parametric score run data.csv --masses 600:500:10 -o a.parquet");
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.stderr.contains("upwards"), "{refused:?}");
 
