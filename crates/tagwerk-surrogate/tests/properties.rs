@@ -57,7 +57,11 @@ proptest! {
         let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
         let at = |h| exact.loss(&net, &moved(h), examples, &all).unwrap();
         let numeric = (at(h) - at(-h)) / (2.0 * h);
-        prop_assert!((slope - numeric).abs() < 1e-5 * (1.0 + numeric.abs()), "{slope} {numeric}");
+        // The divergence holds the first derivative of ELU, which has a corner at 0. With one between the two points the
+        // slope is that of the side without it.
+        let sides = [(at(h) - at(0.0)) / h, (at(0.0) - at(-h)) / h];
+        let near = |found: f64, share: f64| (slope - found).abs() < share * (1.0 + found.abs());
+        prop_assert!(near(numeric, 1e-5) || sides.iter().any(|&side| near(side, 1e-4)), "{slope} {numeric} {sides:?}");
     }
 
     #[test]
