@@ -97,11 +97,11 @@ pub struct NetworkConfig {
     pub l2_kernel: f64,
     /// The same over dense biases. Scales and shifts have none. Default: 1e-6.
     pub l2_bias: f64,
-    /// What each parameter is divided by; one number serves all. Default: [1000] (GeV to TeV).
+    /// What each parameter is divided by; one number serves all. Default: `[1000]` (GeV to TeV).
     pub parameter_scale: Vec<f64>,
     /// Frequencies of the Fourier embedding of each scaled parameter t: sin and cos of `2^k pi t` stand beside it. Default: 0.
     pub fourier: usize,
-    /// Hidden widths of the small networks of `film` and `hyper`. Default: [32].
+    /// Hidden widths of the small networks of `film` and `hyper`. Default: `[32]`.
     pub generator: Vec<usize>,
     /// Terms of the sum of `hyper`. Default: 4.
     pub rank: usize,
