@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use tagwerk_nn::layers::{Part as NetworkPart, PartMut, Pass};
 use tagwerk_nn::{Device, Gradients, Tensor, loss};
 use tagwerk_physics::View;
-use tagwerk_surrogate::posterior::{Part, Target, TargetError};
+use tagwerk_surrogate::posterior::{Part, Target, TargetError, softplus};
 use tagwerk_taggers::Network;
 
 /// Jets whose statistics a normalization shares, when no other number is given.
@@ -151,8 +151,7 @@ fn host(values: Tensor<1>) -> Result<Vec<f32>, TargetError> {
 
 /// -log p of a label at these log-odds, without overflow.
 fn negative_log(odds: f64, label: f32) -> f64 {
-    let wrong = if label > 0.5 { -odds } else { odds };
-    wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
+    softplus(if label > 0.5 { -odds } else { odds })
 }
 
 fn set(network: &mut dyn Network, weights: &[f64]) {

@@ -1,7 +1,7 @@
 //! Conditioning on a hypothesis, with dropout in the same pass.
 
 use super::block::{Block, Entry, Init};
-use super::dropout::drops;
+use super::dropout::{check_rate, drops};
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::workspace::Workspace;
@@ -38,13 +38,7 @@ impl ConditionConfig {
     /// # Errors
     /// [`NnError::Config`] for a rate outside `[0, 1)`.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Condition, NnError> {
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(NnError::Config {
-                what: format!("the dropout rate of layer '{}'", self.name),
-                value: self.dropout.to_string(),
-                limit: "in [0, 1)",
-            });
-        }
+        check_rate(&self.name, self.dropout)?;
         let spec = self.spec;
         let weights = |identity| match self.start {
             ConditionStart::Identity => Init::Constant(identity),

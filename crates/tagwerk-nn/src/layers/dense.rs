@@ -1,7 +1,7 @@
 //! A chain of dense layers with ReLU between, optionally summed over each jet's rows.
 
 use super::block::{Block, Entry, Init, check_size};
-use super::dropout::drops;
+use super::dropout::{check_rate, drops};
 use super::{Part, PartMut, Parts, Pass};
 use crate::error::NnError;
 use crate::kernels::chain::ChainSpec;
@@ -96,13 +96,7 @@ impl DenseChain {
     /// # Errors
     /// [`NnError::Config`] for a rate outside `[0, 1)`.
     pub fn with_dropout(self, rate: f64) -> Result<Self, NnError> {
-        if !(0.0..1.0).contains(&rate) {
-            return Err(NnError::Config {
-                what: format!("the dropout rate of layer '{}'", self.block.name()),
-                value: rate.to_string(),
-                limit: "in [0, 1)",
-            });
-        }
+        check_rate(self.block.name(), rate)?;
         Ok(Self { dropout: rate, ..self })
     }
 

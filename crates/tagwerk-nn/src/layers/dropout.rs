@@ -23,13 +23,7 @@ impl Dropout {
     /// # Errors
     /// [`NnError::Config`] for a rate outside.
     pub fn new(name: &str, rate: f64) -> Result<Self, NnError> {
-        if !(0.0..1.0).contains(&rate) {
-            return Err(NnError::Config {
-                what: format!("the dropout rate of layer '{name}'"),
-                value: rate.to_string(),
-                limit: "in [0, 1)",
-            });
-        }
+        check_rate(name, rate)?;
         Ok(Self {
             name: name.to_string(),
             rate,
@@ -58,6 +52,18 @@ impl Dropout {
         let mask = Tensor::from_data(TensorData::new(mask, [rows, c]), &x.device());
         x * mask
     }
+}
+
+/// Refuses a rate outside `[0, 1)`.
+pub(super) fn check_rate(layer: &str, rate: f64) -> Result<(), NnError> {
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    Err(NnError::Config {
+        what: format!("the dropout rate of layer '{layer}'"),
+        value: rate.to_string(),
+        limit: "in [0, 1)",
+    })
 }
 
 /// A key for each dropout of a layer in this step, or none: if all rates are zero and while scoring. A resumed training
