@@ -247,7 +247,7 @@ pub fn usual_folder(source: &str) -> Option<PathBuf> {
         .iter()
         .find(|entry| entry.name == source)
         .is_some_and(|entry| match &entry.holds {
-            Holds::Jets | Holds::Events => !entry.files.is_empty() && folder.is_dir(),
+            Holds::Jets | Holds::Events | Holds::Scores => !entry.files.is_empty() && folder.is_dir(),
             Holds::Arrays(arrays) => folder.join(arrays.file).is_file(),
         });
     there.then_some(folder)

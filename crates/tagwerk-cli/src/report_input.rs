@@ -168,7 +168,8 @@ fn history(run: &FinishedRun) -> History {
     }
 }
 
-fn origin(provenance: &Provenance) -> Vec<(String, String)> {
+/// Program, data and machine of a training.
+pub fn origin(provenance: &Provenance) -> Vec<(String, String)> {
     let machine = &provenance.machine;
     let mut facts = vec![("tagwerk".to_owned(), provenance.version.clone())];
     facts.extend(provenance.git.clone().map(|git| ("commit".to_owned(), git)));

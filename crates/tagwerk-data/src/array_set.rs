@@ -69,7 +69,7 @@ impl ArraySet {
     pub fn arrays(self) -> Option<&'static ArraysEntry> {
         match &self.entry()?.holds {
             Holds::Arrays(entry) => Some(entry),
-            Holds::Jets | Holds::Events => None,
+            Holds::Jets | Holds::Events | Holds::Scores => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod hepmass;
 mod hepmass_imb;
 mod higgs;
 mod jet_images;
+mod jetclass_scores;
 mod magic;
 mod sample;
 mod spinodal;
@@ -65,6 +66,8 @@ pub enum Holds {
     Arrays(ArraysEntry),
     /// A row of features, and the parameters of a hypothesis: what `tagwerk parametric` trains on.
     Events,
+    /// A row of observables, a label and the score that a classifier gave: what `tagwerk surrogate` trains on.
+    Scores,
 }
 
 /// Events that are arrays of fixed shape: what a program must know of them.
@@ -149,7 +152,7 @@ pub struct FileEntry {
 }
 
 /// All data sets.
-pub const CATALOGUE: [&CatalogueEntry; 12] = [
+pub const CATALOGUE: [&CatalogueEntry; 13] = [
     &sample::ENTRY,
     &top_tagging::ENTRY,
     &spinodal::ENTRY,
@@ -162,6 +165,7 @@ pub const CATALOGUE: [&CatalogueEntry; 12] = [
     &jet_images::ENTRY,
     &hepmass::ENTRY,
     &hepmass_imb::ENTRY,
+    &jetclass_scores::ENTRY,
 ];
 
 /// The data set of a name.

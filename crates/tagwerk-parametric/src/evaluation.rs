@@ -94,6 +94,36 @@ pub struct StudyEvaluation {
     pub parameters: usize,
 }
 
+/// A figure over the seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Mean.
+    pub value: f64,
+    /// Its error: test events and seeds together.
+    pub error: Option<f64>,
+    /// Standard deviation over the seeds; absent for one.
+    pub spread: Option<f64>,
+}
+
+impl Compared {
+    /// The mean with the error of the test events, which all trainings share, and of the seeds.
+    pub(crate) fn over(values: &[f64], errors: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let spread =
+            (values.len() > 1).then(|| (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt());
+        let test = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
+        Some(Self {
+            value: mean,
+            error: test.map(|test| test.hypot(spread.unwrap_or(0.0) / n.sqrt())),
+            spread,
+        })
+    }
+}
+
 /// Scores of one hypothesis.
 #[derive(Debug, Clone)]
 pub(crate) struct PointScores {
@@ -424,5 +454,15 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("no hypothesis"), "{error}");
+    }
+
+    #[test]
+    fn seeds_and_test_events_both_make_the_error() {
+        let found = Compared::over(&[0.8, 0.9], &[0.03, 0.05]).unwrap();
+        let spread = 0.005f64.sqrt();
+        assert!((found.spread.unwrap() - spread).abs() < 1e-12 && (found.value - 0.85).abs() < 1e-12);
+        assert!((found.error.unwrap() - 0.04f64.hypot(0.05)).abs() < 1e-12);
+        assert_eq!(Compared::over(&[], &[]), None);
+        assert_eq!(Compared::over(&[0.8], &[0.03]).unwrap().spread, None);
     }
 }

@@ -8,7 +8,7 @@
 
 mod verdict;
 
-pub use verdict::{Compared, MassStudy, Verdict};
+pub use verdict::{MassStudy, Verdict};
 
 use crate::error::ParametricError;
 use crate::evaluation::PointScores;
@@ -127,6 +127,8 @@ impl StudyObserver for () {
 /// A study, finished.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InterpolationResult {
+    /// Name of the parameter.
+    pub parameter: String,
     /// Mass by mass, ascending.
     pub masses: Vec<MassStudy>,
     /// Trainings of each kind.
@@ -209,6 +211,7 @@ pub fn interpolate(
         .collect::<Result<Vec<_>, _>>()?;
     let verdict = verdict::in_words(&studies, study.seeds);
     Ok(InterpolationResult {
+        parameter: data.train.parameter_names.first().cloned().unwrap_or_default(),
         masses: studies,
         seeds: study.seeds,
         trainings: wanted.len(),

@@ -51,6 +51,7 @@ mod hypotheses;
 mod interpolation;
 mod leak;
 mod network;
+mod repeats;
 mod set;
 mod study;
 
@@ -60,14 +61,13 @@ pub use diagnosis::{
     Reliability, ReliabilityBin, SculptedCut, Sculpting, Smoothness, WrongMass, diagnose,
 };
 pub use error::ParametricError;
-pub use evaluation::{CutFrom, MeanEvaluation, PointEvaluation, StudyEvaluation, evaluate_scores};
+pub use evaluation::{Compared, CutFrom, MeanEvaluation, PointEvaluation, StudyEvaluation, evaluate_scores};
 pub use examples::{Sampling, ScoredExamples, TrainingExamples};
 pub use hypotheses::{Assignment, Distribution, Hypotheses, When};
-pub use interpolation::{
-    Compared, InterpolationConfig, InterpolationResult, MassStudy, StudyObserver, Verdict, interpolate,
-};
+pub use interpolation::{InterpolationConfig, InterpolationResult, MassStudy, StudyObserver, Verdict, interpolate};
 pub use leak::leak;
 pub use network::{Hidden, Method, NetworkConfig, ParametricNetwork, Place, Start, WeightInit};
+pub use repeats::{RepeatedEvaluation, SeedSpread, evaluate_repeats};
 pub use set::{Served, evaluate_set};
 pub use study::{
     DecorrelationConfig, Description, EventsConfig, ScoredFile, ScoredPoint, Scorer, StudyConfig, StudyData,

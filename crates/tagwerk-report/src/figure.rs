@@ -17,7 +17,7 @@ mod style;
 mod surrogate;
 mod training;
 
-pub use mass::{LineWords, MassLine, MassPoint, line_figure, mass_figure};
+pub use mass::{LineWords, MassLine, MassPoint, line_figure};
 pub use overview::rejection_overview;
 pub use pareto::pareto_figure;
 pub use predictions::prediction_figure;

@@ -106,6 +106,11 @@ fn figure_id(figure: &Figure) -> &'static str {
         "epistemic" => "epistemic",
         "shifts" => "shifts",
         "single_jets" => "single_jets",
+        "auc-roc" => "auc-roc",
+        "auc-pr" => "auc-pr",
+        "significance-ratio" => "significance-ratio",
+        "best-cut" => "best-cut",
+        "interpolation" => "interpolation",
         _ => "rejection",
     }
 }

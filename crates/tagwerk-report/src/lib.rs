@@ -22,6 +22,9 @@
 //! [`write_surrogate_report`] does it for the evaluation of a surrogate: coverage, areas, efficiencies and detection as
 //! tables, calibration, PIT, spectra, epistemic spread and shifts as figures.
 //!
+//! [`write_sheet`] does it for any [`Sheet`] of tables and figures: the masses of a parametric classifier, a study of
+//! interpolation. Its tables are also `table.{md,tex}` and, unrounded, `tables/*.csv`.
+//!
 //! # Why so
 //!
 //! A comparison is judged by its errors, so each rejection carries two (trainings, test sample), the published line
@@ -48,6 +51,7 @@ mod html;
 mod input;
 mod number;
 mod regression;
+mod sheet;
 mod surrogate;
 mod table;
 mod write;
@@ -57,8 +61,8 @@ pub use comparison::{comparison_lines, summary};
 pub use error::{ReportError, Result};
 pub use figure::{
     Figure, LineWords, MassLine, MassPoint, calibration_figure, coverage_figure, epistemic_figure, line_figure,
-    mass_figure, pareto_figure, pit_figure, prediction_figure, rejection_overview, residual_figure, resolution_figure,
-    roc_figure, score_figure, shift_figure, single_jet_figure, spectrum_figure, surrogate_roc_figure, training_figure,
+    pareto_figure, pit_figure, prediction_figure, rejection_overview, residual_figure, resolution_figure, roc_figure,
+    score_figure, shift_figure, single_jet_figure, spectrum_figure, surrogate_roc_figure, training_figure,
 };
 pub use histogram::{SCORE_BINS, ScoreHistogram};
 pub use html::page;
@@ -67,6 +71,7 @@ pub use regression::{
     POINTS, PredictionCurves, RegressionReportInput, TARGET_BINS, regression_csv, regression_latex,
     regression_markdown, regression_text, regression_trainings_csv, write_regression_report,
 };
+pub use sheet::{Entry, Sheet, SheetTable, write_sheet};
 pub use surrogate::{SurrogateReportInput, surrogate_text, write_surrogate_report};
 pub use table::{footnotes, table_csv, table_latex, table_markdown, table_text, trainings_csv};
 pub use write::{Report, write_report};

@@ -9,11 +9,11 @@ use crate::figure::{
     Figure, calibration_figure, coverage_figure, epistemic_figure, pit_figure, shift_figure, single_jet_figure,
     spectrum_figure, surrogate_roc_figure,
 };
-use crate::html::{Section, document, figure_sections, list, origin_sections, wide_table};
+use crate::sheet::Sheet;
 use crate::write::Report;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tables::{Table, summary, tables};
+use tables::{summary, tables};
 use tagwerk_stats::SurrogateEvaluation;
 
 /// Everything a surrogate's report shows.
@@ -57,23 +57,19 @@ impl Report {
         .into_iter()
         .flatten()
         .collect();
-        let text = surrogate_text(evaluation);
-        let html = page(input, &figures);
-        let mut files: Vec<(PathBuf, String)> = vec![
-            (
-                "evaluation.json".into(),
-                serde_json::to_string_pretty(evaluation)? + "\n",
-            ),
-            ("table.txt".into(), text.clone()),
-        ];
-        files.extend(figures.iter().flat_map(Figure::files));
-        files.push(("report.html".into(), html.clone()));
-        Ok(Self {
-            html,
-            text,
+        Ok(Self::of_sheet(&Sheet {
+            title: input.title.clone(),
+            summary: summary(&input.classifier, evaluation),
+            tables: tables(evaluation),
             figures,
-            files,
-        })
+            provenance: input.provenance.clone(),
+            commands: input.commands.clone(),
+            json: Some((
+                "evaluation.json".to_owned(),
+                serde_json::to_string_pretty(evaluation)? + "\n",
+            )),
+            warnings: Vec::new(),
+        }))
     }
 }
 
@@ -84,36 +80,4 @@ impl Report {
 pub fn write_surrogate_report(input: &SurrogateReportInput, folder: &Path) -> Result<PathBuf> {
     Report::of_surrogate(input)?.write(folder)?;
     Ok(folder.join("report.html"))
-}
-
-fn page(input: &SurrogateReportInput, figures: &[Figure]) -> String {
-    let tables = tables(&input.evaluation);
-    let mut sections: Vec<Section> = tables
-        .iter()
-        .map(|table| (table.anchor, table.title, html(table)))
-        .collect();
-    sections.extend(figure_sections(figures));
-    sections.extend(origin_sections(&input.provenance, &input.commands));
-    document(&input.title, &summary(&input.classifier, &input.evaluation), &sections)
-}
-
-fn html(table: &Table) -> String {
-    let escaped = |text: &String| crate::escape::html(text);
-    let mut body = String::new();
-    for row in &table.rows {
-        for (i, cell) in row.iter().enumerate() {
-            let cell = escaped(cell);
-            body.push_str(&if i == 0 {
-                format!("<tr class=\"measured\"><th scope=\"row\">{cell}</th>")
-            } else {
-                format!("<td>{cell}</td>")
-            });
-        }
-        body.push_str("</tr>\n");
-    }
-    let headings: Vec<String> = table.headings.iter().map(escaped).collect();
-    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let mut out = wide_table(&crate::escape::html(&table.caption), &headings, &body);
-    out.push_str(&list(&table.notes));
-    out
 }

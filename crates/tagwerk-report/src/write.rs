@@ -1,7 +1,8 @@
 //! Writing a report: every file complete or not there.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{ReportError, Result};
@@ -11,7 +12,7 @@ use crate::input::ReportInput;
 use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
 
 /// Names of all figures.
-const STEMS: [&str; 16] = [
+const STEMS: [&str; 21] = [
     "roc",
     "rejection",
     "pareto",
@@ -28,6 +29,22 @@ const STEMS: [&str; 16] = [
     "epistemic",
     "shifts",
     "single_jets",
+    "auc-roc",
+    "auc-pr",
+    "significance-ratio",
+    "best-cut",
+    "interpolation",
+];
+
+/// Names of all tables that have a file of their own.
+const TABLES: [&str; 7] = [
+    "coverage-table",
+    "scores-table",
+    "efficiency-table",
+    "epistemic-table",
+    "detection-table",
+    "masses",
+    "losses",
 ];
 
 /// One table in all its forms.
@@ -102,26 +119,28 @@ impl Report {
     /// Writes all files under `folder`, which is made when it is not there.
     ///
     /// Each file is written beside its place and renamed, so that a reader never sees half a file; `report.html` comes
-    /// last, so that its presence says that the rest is there. Figures of an earlier report that this one does not have
-    /// are removed.
+    /// last, so that its presence says that the rest is there. Figures and tables of an earlier report that this one does
+    /// not have are removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let place = folder.join("figures");
-        fs::create_dir_all(&place).map_err(|source| ReportError::Write {
-            path: place.clone(),
-            source,
-        })?;
-        for stem in STEMS {
-            if !self.figures.iter().any(|f| f.name == stem) {
-                for extension in ["svg", "csv"] {
-                    let path = place.join(stem).with_extension(extension);
-                    match fs::remove_file(&path) {
-                        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(ReportError::Write { path, source });
-                        }
-                        _ => {}
-                    }
+        let wanted = |file: &Path| self.files.iter().any(|(path, _)| path == file);
+        let stems = STEMS
+            .iter()
+            .flat_map(|stem| ["svg", "csv"].map(|end| Path::new("figures").join(stem).with_extension(end)));
+        let tables = TABLES
+            .iter()
+            .map(|stem| Path::new("tables").join(stem).with_extension("csv"));
+        for file in stems.chain(tables).filter(|file| !wanted(file)) {
+            let path = folder.join(file);
+            match fs::remove_file(&path) {
+                Err(source) if !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    return Err(ReportError::Write { path, source });
                 }
+                _ => {}
             }
+        }
+        let folders: BTreeSet<&Path> = self.files.iter().filter_map(|(path, _)| path.parent()).collect();
+        for place in folders.into_iter().map(|place| folder.join(place)) {
+            fs::create_dir_all(&place).map_err(|source| ReportError::Write { path: place, source })?;
         }
         for (name, contents) in &self.files {
             replace(&folder.join(name), contents.as_bytes())?;

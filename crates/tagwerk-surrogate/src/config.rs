@@ -67,6 +67,10 @@ pub struct SurrogateTraining {
     pub nll_rows: usize,
     /// Steps of that likelihood. Default: 20 of rk4.
     pub nll_steps: Fixed,
+    /// Epochs from one such likelihood to the next; the last epoch has one too. It costs as much as hundreds of steps.
+    /// Default: a thirtieth of all epochs, at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nll_every: Option<std::num::NonZeroU32>,
     /// How often a checkpoint is written within an epoch; one is written after every epoch anyhow.
     pub checkpoint: CheckpointConfig,
 }
@@ -84,6 +88,7 @@ impl Default for SurrogateTraining {
             best: None,
             nll_rows: 4096,
             nll_steps: Fixed::default(),
+            nll_every: None,
             checkpoint: CheckpointConfig::default(),
         }
     }
@@ -205,6 +210,12 @@ impl SurrogateTraining {
         self.best.unwrap_or(default)
     }
 
+    /// Whether the exact likelihood of the validation rows is computed after `epoch`, counted from 1.
+    pub(crate) fn has_nll(&self, epoch: u64) -> bool {
+        let every = self.nll_every.map_or((self.epochs / 30).max(1), Into::into);
+        epoch.is_multiple_of(u64::from(every)) || epoch >= u64::from(self.epochs)
+    }
+
     fn check(&self, scores: usize) -> Result<(), SurrogateError> {
         let setting = |setting, value: String, wanted, good: bool| {
             let wrong = SurrogateError::Setting { setting, value, wanted };
@@ -310,9 +321,14 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_configuration_parses_and_is_sound() {
-        let text = include_str!("../../../configs/surrogate-top.toml");
-        toml::from_str::<SurrogateConfig>(text).unwrap().check().unwrap();
+    fn the_shipped_configurations_parse_and_are_sound() {
+        for text in [
+            include_str!("../../../configs/surrogate-top.toml"),
+            include_str!("../../../configs/surrogate-top11.toml"),
+            include_str!("../../../configs/surrogate-jetclass.toml"),
+        ] {
+            toml::from_str::<SurrogateConfig>(text).unwrap().check().unwrap();
+        }
     }
 
     #[test]
@@ -336,6 +352,24 @@ mod tests {
             };
             assert!(error.contains(word), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_likelihood_is_computed_now_and_then_and_at_the_end() {
+        let epochs_with = |training: &SurrogateTraining| {
+            (1..=u64::from(training.epochs))
+                .filter(|&epoch| training.has_nll(epoch))
+                .collect::<Vec<_>>()
+        };
+        let of = |epochs, nll_every| SurrogateTraining {
+            epochs,
+            nll_every: std::num::NonZeroU32::new(nll_every),
+            ..SurrogateTraining::default()
+        };
+        assert_eq!(epochs_with(&of(4, 0)), [1, 2, 3, 4]);
+        assert_eq!(epochs_with(&of(7, 3)), [3, 6, 7]);
+        let usual = epochs_with(&of(1000, 0));
+        assert_eq!((usual.len(), usual[0], usual[usual.len() - 1]), (31, 33, 1000));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! this loss ([`matching`]) or the exact likelihood ([`likelihood`]).
 
 pub mod coupling;
+mod layered;
 pub mod likelihood;
 pub mod matching;
 mod target;
@@ -252,13 +253,25 @@ impl<'a, T: Real> Examples<'a, T> {
     }
 }
 
-/// Adds partial sums in their order, in f64.
+/// Adds partial sums in their order, in f64. Stretches of the sum are shared among threads and each part is read along
+/// itself: number by number across 64 parts it took a tenth of a training step.
 pub(crate) fn sum_in_order<T: Real>(parts: &[Vec<T>]) -> Vec<T> {
-    let length = parts.first().map_or(0, Vec::len);
-    (0..length)
-        .map(|i| T::of(parts.iter().map(|part| part[i].wide()).sum()))
-        .collect()
+    let mut sum = vec![T::ZERO; parts.first().map_or(0, Vec::len)];
+    sum.par_chunks_mut(STRETCH).enumerate().for_each(|(index, to)| {
+        let at = index * STRETCH;
+        let mut wide = [0.0f64; STRETCH];
+        for part in parts {
+            for (wide, more) in wide.iter_mut().zip(&part[at..at + to.len()]) {
+                *wide += more.wide();
+            }
+        }
+        to.iter_mut().zip(wide).for_each(|(to, wide)| *to = T::of(wide));
+    });
+    sum
 }
+
+/// Numbers of a sum that a thread adds at a time.
+const STRETCH: usize = 1024;
 
 /// Cuts `0..n` into at most [`GROUPS`] ranges of whole tiles.
 pub(crate) fn groups(n: usize, tile: usize) -> Vec<std::ops::Range<usize>> {

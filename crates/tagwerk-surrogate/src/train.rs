@@ -298,7 +298,12 @@ impl<'a> SurrogateTrainer<'a> {
                 rows: "of validation".to_owned(),
             });
         }
-        let val_nll = fixed.validation.nll(training.nll_steps, &fixed.net, weights)?;
+        let val_nll = match training.has_nll(epoch) {
+            true => fixed.validation.nll(training.nll_steps, &fixed.net, weights)?,
+            false => None,
+        };
+        let validation_seconds = self.clock.seconds() - start;
+        state.progress.seconds += validation_seconds;
         let metrics = EpochMetrics {
             val_points: None,
             epoch,
@@ -313,7 +318,7 @@ impl<'a> SurrogateTrainer<'a> {
             val_rejection: BTreeMap::new(),
             learning_rate: rate,
             seconds,
-            validation_seconds: self.clock.seconds() - start,
+            validation_seconds,
             jets_per_second: rows as f64 / seconds.max(1e-9),
             resident_bytes: resident_bytes(),
         };

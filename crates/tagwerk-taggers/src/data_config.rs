@@ -75,6 +75,9 @@ impl DataConfig {
                 (Holds::Events, _) => Err(fail(
                     "its events have a parameter and are for 'tagwerk parametric': name the files in [data] train and test".to_owned(),
                 )),
+                (Holds::Scores, _) => Err(fail(
+                    "its jets have scores and no constituents and are for 'tagwerk surrogate': name the files in [data]".to_owned(),
+                )),
                 (Holds::Jets, None) => Err(fail(format!(
                     "give the folder of its files with --path; 'tagwerk data fetch {}' downloads them",
                     self.source

@@ -138,15 +138,14 @@ impl Observer for TrainingProgress {
     }
 
     fn epoch_end(&mut self, metrics: &EpochMetrics, best: bool) {
-        let judged = match (metrics.val_auc, metrics.val_resolution) {
-            (Some(auc), _) => format!("val_auc {auc:.5}"),
-            (None, Some(resolution)) => format!("val_resolution {resolution:.5}"),
-            (None, None) => metrics
-                .val_nll
-                .map_or_else(String::new, |nll| format!("val_nll {nll:.5}")),
+        let judged = match (metrics.val_auc, metrics.val_resolution, metrics.val_nll) {
+            (Some(auc), ..) => format!(", val_auc {auc:.5}"),
+            (_, Some(resolution), _) => format!(", val_resolution {resolution:.5}"),
+            (.., Some(nll)) => format!(", val_nll {nll:.5}"),
+            (None, None, None) => String::new(),
         };
         let text = format!(
-            "{}: epoch {}/{}: loss {:.5}, val_loss {:.5}, {judged}, {}/s{}",
+            "{}: epoch {}/{}: loss {:.5}, val_loss {:.5}{judged}, {}/s{}",
             self.label,
             metrics.epoch,
             self.epochs,

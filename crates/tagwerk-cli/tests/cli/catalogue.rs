@@ -51,6 +51,22 @@ fn data_sets_are_listed_and_described() {
         .filter_map(|e| e["name"].as_str())
         .collect();
     assert!(names.contains(&"sample") && names.contains(&"top-tagging"), "{names:?}");
+    // Data of the other commands are told where they belong.
+    for (name, command) in [
+        ("jetclass-scores", "tagwerk surrogate"),
+        ("hepmass", "tagwerk parametric"),
+    ] {
+        assert!(names.contains(&name), "{names:?}");
+        let refused = sandbox
+            .tagwerk(&format!("train --tagger pfn --data {name} -o run"))
+            .sentence();
+        assert!(refused.contains(command), "{refused}");
+    }
+    let scores = sandbox.tagwerk("data info jetclass-scores").good().stdout;
+    assert!(
+        scores.contains("4,000,000 jets") && scores.contains("jet_p_top_ParT_full"),
+        "{scores}"
+    );
     assert!(
         sandbox
             .tagwerk("data info top-tagging")

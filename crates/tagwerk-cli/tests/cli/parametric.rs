@@ -34,15 +34,30 @@ fn train_and_evaluate_tell_the_same_numbers_mass_by_mass() {
     assert!((trained["mean"]["auc_roc"].as_f64().unwrap() - mean).abs() < 1e-12);
     assert!((trained["study"]["leak"].as_f64().unwrap() - 0.5).abs() < 0.1);
 
-    let evaluated = sandbox
-        .tagwerk("parametric evaluate run --json - --figures drawn")
-        .json();
+    let evaluated = sandbox.tagwerk("parametric evaluate run --json - -o drawn").json();
     assert_eq!(
         (&evaluated["masses"], &evaluated["mean"]),
         (&trained["masses"], &trained["mean"])
     );
     assert_eq!(evaluated["parameters"], trained["parameters"]);
-    assert!(sandbox.bytes("drawn/auc-roc.svg").starts_with(b"<svg"));
+    // One page with the numbers in every form, here and in the run's own folder.
+    for folder in ["drawn", "run/report"] {
+        assert!(
+            sandbox
+                .bytes(&format!("{folder}/figures/auc-roc.svg"))
+                .starts_with(b"<svg")
+        );
+        let page = sandbox.text(&format!("{folder}/report.html"));
+        assert!(
+            page.contains("<h2>Mass by mass</h2>") && page.contains("&quot;affine&quot;"),
+            "{page}"
+        );
+        let csv = sandbox.text(&format!("{folder}/tables/masses.csv"));
+        let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+        let told = [&masses[0]["auc_roc"], &masses[0]["auc_roc_error"]].map(|v| v.as_f64().unwrap());
+        assert_eq!(row[..3], ["500".to_owned(), told[0].to_string(), told[1].to_string()]);
+        assert!(sandbox.text(&format!("{folder}/table.tex")).contains("\\pm"));
+    }
 
     // The same command goes on with the run, which is finished, and tells it again.
     let again = sandbox
@@ -53,6 +68,47 @@ fn train_and_evaluate_tell_the_same_numbers_mass_by_mass() {
         .tagwerk("parametric train small.toml -o run --seed 4")
         .sentence();
     assert!(other.contains("give another folder with -o"), "{other}");
+}
+
+#[test]
+fn seeds_of_one_configuration_are_one_result_and_nothing_else_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("small.toml", SMALL);
+    sandbox.write("other.toml", SMALL.replace("[32, 16]", "[16]"));
+    let train = |config: &str, run: &str, seed: u64| {
+        sandbox
+            .tagwerk(&format!("parametric train {config} -o {run} --seed {seed} --json -"))
+            .json()
+    };
+    let single: Vec<_> = (1..4)
+        .map(|seed| train("small.toml", &format!("run-{seed}"), seed))
+        .collect();
+    let all = sandbox
+        .tagwerk("parametric evaluate run-1 run-2 run-3 -o together --json -")
+        .json();
+    assert_eq!(all["seeds"], serde_json::json!([1, 2, 3]));
+    for i in 0..5 {
+        let values: Vec<f64> = (single.iter())
+            .map(|run| run["masses"][i]["auc_roc"].as_f64().unwrap())
+            .collect();
+        let mean = values.iter().sum::<f64>() / 3.0;
+        let spread = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 2.0).sqrt();
+        let errors: f64 = (single.iter())
+            .map(|run| run["masses"][i]["auc_roc_error"].as_f64().unwrap())
+            .sum();
+        let expected = (errors / 3.0).hypot(spread / 3.0f64.sqrt());
+        let told = |value: &serde_json::Value, wanted: f64| (value.as_f64().unwrap() - wanted).abs() < 1e-12;
+        assert!(told(&all["masses"][i]["auc_roc"], mean));
+        assert!(told(&all["masses"][i]["auc_roc_error"], expected));
+        assert!(told(&all["spread"][i]["auc_roc"], spread));
+    }
+    assert!(sandbox.text("together/report.html").contains("mean of 3 trainings"));
+
+    let twice = sandbox.tagwerk("parametric evaluate run-1 run-2 run-1").sentence();
+    assert!(twice.contains("its seed, 1, is that of another"), "{twice}");
+    train("other.toml", "other", 4);
+    let mixed = sandbox.tagwerk("parametric evaluate run-1 other").sentence();
+    assert!(mixed.contains("in more than the seed"), "{mixed}");
 }
 
 #[test]
@@ -145,7 +201,22 @@ fn an_interpolation_study_leaves_out_each_mass_and_says_what_follows() {
         verdict.contains("A network of all other masses") && verdict.contains("750"),
         "{verdict}"
     );
-    assert!(sandbox.bytes("study/report/interpolation.svg").starts_with(b"<svg"));
+    let page = sandbox.text("study/report/report.html");
+    for words in [
+        verdict.lines().next().unwrap(),
+        "<figure",
+        "cannot be told",
+        "this one left out",
+        "parametric interpolate",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(
+        sandbox
+            .bytes("study/report/figures/interpolation.svg")
+            .starts_with(b"<svg")
+    );
+    assert_eq!(sandbox.text("study/report/tables/losses.csv").lines().count(), 6);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::error::ParametricError;
-use crate::evaluation::PointScores;
+use crate::evaluation::{Compared, PointScores};
 use serde::{Deserialize, Serialize};
 use tagwerk_stats::{delong, delong_pair};
 
@@ -11,17 +11,6 @@ const NEGLIGIBLE: f64 = 0.002;
 
 /// A loss up to which a network is said to interpolate with a loss.
 const SMALL: f64 = 0.02;
-
-/// A figure over the seeds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Compared {
-    /// Mean.
-    pub value: f64,
-    /// Its error: test events and seeds together.
-    pub error: Option<f64>,
-    /// Standard deviation over the seeds; absent for one.
-    pub spread: Option<f64>,
-}
 
 /// What is found of a mass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +119,7 @@ fn auc(trainings: &[&PointScores]) -> Result<Option<Compared>, ParametricError> 
         values.push(estimate.auc);
         errors.extend(estimate.error);
     }
-    Ok(compared(&values, &errors))
+    Ok(Compared::over(&values, &errors))
 }
 
 /// How much lower the second trainings are, seed by seed.
@@ -148,24 +137,7 @@ fn loss(seen: &[&PointScores], unseen: &[&PointScores]) -> Result<Option<Compare
         values.push(pair.difference);
         errors.extend(pair.error);
     }
-    Ok(compared(&values, &errors))
-}
-
-/// The mean with the error of the test events, which all trainings share, and of the seeds.
-fn compared(values: &[f64], errors: &[f64]) -> Option<Compared> {
-    if values.is_empty() {
-        return None;
-    }
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let spread =
-        (values.len() > 1).then(|| (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt());
-    let test = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
-    Some(Compared {
-        value: mean,
-        error: test.map(|test| test.hypot(spread.unwrap_or(0.0) / n.sqrt())),
-        spread,
-    })
+    Ok(Compared::over(&values, &errors))
 }
 
 fn judged(loss: Compared) -> Verdict {
@@ -257,16 +229,6 @@ mod tests {
             ..of(0.0, 0.0)
         };
         assert_eq!(judged(none), Verdict::Undecided, "without an error nothing is known");
-    }
-
-    #[test]
-    fn seeds_and_test_events_both_make_the_error() {
-        let found = compared(&[0.8, 0.9], &[0.03, 0.05]).unwrap();
-        let spread = 0.005f64.sqrt();
-        assert!((found.spread.unwrap() - spread).abs() < 1e-12 && (found.value - 0.85).abs() < 1e-12);
-        assert!((found.error.unwrap() - 0.04f64.hypot(0.05)).abs() < 1e-12);
-        assert_eq!(compared(&[], &[]), None);
-        assert_eq!(compared(&[0.8], &[0.03]).unwrap().spread, None);
     }
 
     #[test]

@@ -1,17 +1,8 @@
 //! Tables of a surrogate's evaluation, for the terminal and the page alike.
 
-use crate::number::{grouped, rounded};
+use crate::number::grouped;
+use crate::sheet::{Entry, SheetTable};
 use tagwerk_stats::{Passing, Proportion, SampleMean, SurrogateEvaluation};
-
-/// One table.
-pub(super) struct Table {
-    pub(super) anchor: &'static str,
-    pub(super) title: &'static str,
-    pub(super) caption: String,
-    pub(super) headings: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
-    pub(super) notes: Vec<String>,
-}
 
 /// One sentence on the whole.
 pub(super) fn summary(classifier: &str, e: &SurrogateEvaluation) -> String {
@@ -36,34 +27,25 @@ pub(super) fn summary(classifier: &str, e: &SurrogateEvaluation) -> String {
     )
 }
 
-pub(super) fn tables(e: &SurrogateEvaluation) -> Vec<Table> {
+/// All tables that have something to say.
+pub(super) fn tables(e: &SurrogateEvaluation) -> Vec<SheetTable> {
     let mut out = vec![coverage(e), scores(e), efficiencies(e)];
     out.extend(ignorance(e));
+    out.retain(|table| !(table.rows.is_empty() && table.notes.is_empty()));
     out
 }
 
-fn share(p: &Proportion) -> String {
+fn share(p: &Proportion) -> Entry {
     // Half the interval: it is nearly even away from 0 and 1.
-    let error = (p.high - p.low) / 2.0;
-    let (value, errors) = rounded(p.value, &[error], 3);
-    errors
-        .first()
-        .map_or(value.clone(), |error| format!("{value} ± {error}"))
+    Entry::with_error(p.value, Some((p.high - p.low) / 2.0), 3)
 }
 
-fn with_error(value: f64, error: Option<f64>, decimals: usize) -> String {
-    let (value, errors) = rounded(value, error.as_slice(), decimals);
-    errors
-        .first()
-        .map_or(value.clone(), |error| format!("{value} ± {error}"))
-}
-
-fn coverage(e: &SurrogateEvaluation) -> Table {
+fn coverage(e: &SurrogateEvaluation) -> SheetTable {
     let levels: Vec<&String> = e.coverage_detail.keys().collect();
     let mut rows = Vec::new();
     let mut row = |name: String, of: &std::collections::BTreeMap<String, Proportion>| {
-        let cells = levels.iter().map(|level| of.get(*level).map_or("-".to_owned(), share));
-        rows.push(std::iter::once(name).chain(cells).collect());
+        let cells = levels.iter().map(|level| of.get(*level).map_or(Entry::Absent, share));
+        rows.push(std::iter::once(Entry::Text(name)).chain(cells).collect());
     };
     row("all jets".to_owned(), &e.coverage_detail);
     for (class, of) in &e.coverage_by_class {
@@ -81,9 +63,9 @@ fn coverage(e: &SurrogateEvaluation) -> Table {
         row("half of the jets".to_owned(), &conformal.before);
         row("the same, recalibrated on the other half".to_owned(), &conformal.after);
     }
-    Table {
-        anchor: "coverage-table",
-        title: "Coverage",
+    SheetTable {
+        name: "coverage-table",
+        title: "Coverage".to_owned(),
         caption: "Share of jets inside the central interval of each level; ± binomial (Wilson, 68 %).".to_owned(),
         headings: std::iter::once("jets".to_owned())
             .chain(levels.iter().map(|l| (*l).clone()))
@@ -113,39 +95,39 @@ impl std::fmt::Display for Short {
     }
 }
 
-fn scores(e: &SurrogateEvaluation) -> Table {
-    let mean = |m: &SampleMean| with_error(m.value, m.error, 4);
-    let row = |name: &str, value: String, meaning: &str| vec![name.to_owned(), value, meaning.to_owned()];
+fn scores(e: &SurrogateEvaluation) -> SheetTable {
+    let mean = |m: &SampleMean| Entry::with_error(m.value, m.error, 4);
+    let row = |name: &str, value: Entry, meaning: &str| vec![Entry::text(name), value, Entry::text(meaning)];
     let detail = &e.auc_detail;
     let rows = vec![
         row(
             "AUC, classifier",
-            with_error(e.auc.classifier, detail.classifier.error, 4),
+            Entry::with_error(e.auc.classifier, detail.classifier.error, 4),
             "± test sample",
         ),
         row(
             "AUC, surrogate",
-            with_error(e.auc.surrogate, detail.deviation, 4),
+            Entry::with_error(e.auc.surrogate, detail.deviation, 4),
             "mean ± deviation of members",
         ),
         row(
             "difference",
-            with_error(detail.difference, detail.test_error, 4),
+            Entry::with_error(detail.difference, detail.test_error, 4),
             "surrogate - classifier ± test sample of one drawn score a jet",
         ),
         row(
             "JS distance, accuracy",
-            with_error(e.js_distance, e.js_detail.accuracy.spread, 3),
+            Entry::with_error(e.js_distance, e.js_detail.accuracy.spread, 3),
             "± largest deviation of a member",
         ),
         row(
             "JS distance, signal logits",
-            with_error(e.js_detail.logits_signal.value, e.js_detail.logits_signal.spread, 3),
+            Entry::with_error(e.js_detail.logits_signal.value, e.js_detail.logits_signal.spread, 3),
             "marginal distribution",
         ),
         row(
             "JS distance, background logits",
-            with_error(
+            Entry::with_error(
                 e.js_detail.logits_background.value,
                 e.js_detail.logits_background.spread,
                 3,
@@ -157,7 +139,7 @@ fn scores(e: &SurrogateEvaluation) -> Table {
         row("NLL of the logit", mean(&e.nll.nll), "smaller is better"),
         row(
             "largest deviation of calibration",
-            format!("{:.4}", e.calibration.largest_deviation),
+            Entry::number(e.calibration.largest_deviation, 4),
             "one-sided curve from the diagonal",
         ),
     ];
@@ -168,9 +150,9 @@ fn scores(e: &SurrogateEvaluation) -> Table {
             e.nll.impossible_rows
         ));
     }
-    Table {
-        anchor: "scores-table",
-        title: "Scores",
+    SheetTable {
+        name: "scores-table",
+        title: "Scores".to_owned(),
         caption: format!(
             "On {} jets; CRPS on {} with {} draws each.",
             grouped(e.rows as u64),
@@ -183,13 +165,13 @@ fn scores(e: &SurrogateEvaluation) -> Table {
     }
 }
 
-fn efficiencies(e: &SurrogateEvaluation) -> Table {
-    let predicted = |p: &Passing| format!("{:.4} ({:.4} to {:.4})", p.surrogate, p.low, p.high);
+fn efficiencies(e: &SurrogateEvaluation) -> SheetTable {
+    let predicted = |p: &Passing| Entry::text(format!("{:.4} ({:.4} to {:.4})", p.surrogate, p.low, p.high));
     let rows = (e.efficiencies.iter())
         .map(|point| {
             vec![
-                format!("{}", point.working_point),
-                format!("{:.3}", point.cut),
+                Entry::text(point.working_point.to_string()),
+                Entry::number(point.cut, 3),
                 share(&point.signal.classifier),
                 predicted(&point.signal),
                 share(&point.background.classifier),
@@ -197,9 +179,9 @@ fn efficiencies(e: &SurrogateEvaluation) -> Table {
             ]
         })
         .collect();
-    Table {
-        anchor: "efficiency-table",
-        title: "Efficiencies at working points",
+    SheetTable {
+        name: "efficiency-table",
+        title: "Efficiencies at working points".to_owned(),
         caption: "Share of jets whose logit lies above the cut: counted on the classifier's scores (± binomial), and \
                   predicted by the surrogate (smallest to largest member)."
             .to_owned(),
@@ -219,7 +201,7 @@ fn efficiencies(e: &SurrogateEvaluation) -> Table {
 }
 
 /// Epistemic spread and detection of jets outside the domain.
-fn ignorance(e: &SurrogateEvaluation) -> Vec<Table> {
+fn ignorance(e: &SurrogateEvaluation) -> Vec<SheetTable> {
     let mut out = Vec::new();
     let measures = [
         ("largest - smallest member", e.epistemic.range),
@@ -227,17 +209,17 @@ fn ignorance(e: &SurrogateEvaluation) -> Vec<Table> {
         ("84 % - 16 % quantile", e.epistemic.quantile_range),
         ("histogram", e.epistemic.histogram),
     ];
-    let rows: Vec<Vec<String>> = measures
+    let rows: Vec<Vec<Entry>> = measures
         .into_iter()
         .filter_map(|(name, over)| Some((name, over?)))
         .map(|(name, over)| {
-            let numbers = [over.mean, over.q10, over.median, over.q90].map(|v| format!("{v:.4}"));
-            std::iter::once(name.to_owned()).chain(numbers).collect()
+            let numbers = [over.mean, over.q10, over.median, over.q90].map(|v| Entry::number(v, 4));
+            std::iter::once(Entry::text(name)).chain(numbers).collect()
         })
         .collect();
-    out.push(Table {
-        anchor: "epistemic-table",
-        title: "Epistemic spread",
+    out.push(SheetTable {
+        name: "epistemic-table",
+        title: "Epistemic spread".to_owned(),
         caption: format!(
             "Disagreement of members about the score at equal noise, over {} jets.",
             grouped(e.epistemic.rows as u64)
@@ -253,20 +235,20 @@ fn ignorance(e: &SurrogateEvaluation) -> Vec<Table> {
         for (kind, scores) in &ood.detection {
             for (name, found) in scores {
                 let mut row = vec![
-                    kind.clone(),
-                    name.clone(),
-                    with_error(found.auc.auc, found.auc.error.filter(|error| *error > 0.0), 4),
+                    Entry::text(kind),
+                    Entry::text(name),
+                    Entry::with_error(found.auc.auc, found.auc.error.filter(|error| *error > 0.0), 4),
                 ];
                 let at = found.flagged.iter().find(|f| f.quantile >= 0.99);
-                row.extend(at.map_or(["-".to_owned(), "-".to_owned()], |f| {
+                row.extend(at.map_or([Entry::Absent, Entry::Absent], |f| {
                     [share(&f.inside), share(&f.outside)]
                 }));
                 rows.push(row);
             }
         }
-        out.push(Table {
-            anchor: "detection-table",
-            title: "Detection of jets outside the domain",
+        out.push(SheetTable {
+            name: "detection-table",
+            title: "Detection of jets outside the domain".to_owned(),
             caption: "Area under the ROC curve of each score between jets of the domain and the kind named (1/2: no \
                       difference is seen), and shares flagged at the threshold that 99 % of the domain stays below."
                 .to_owned(),
@@ -282,37 +264,6 @@ fn ignorance(e: &SurrogateEvaluation) -> Vec<Table> {
 
 /// All tables as text for a terminal.
 pub fn surrogate_text(evaluation: &SurrogateEvaluation) -> String {
-    let mut out = String::new();
-    for table in tables(evaluation) {
-        if table.rows.is_empty() && table.notes.is_empty() {
-            continue;
-        }
-        out.push_str(&format!("{}\n{}\n\n", table.title, table.caption));
-        let lines: Vec<&Vec<String>> = std::iter::once(&table.headings).chain(&table.rows).collect();
-        let widths: Vec<usize> = (0..table.headings.len())
-            .map(|c| {
-                lines
-                    .iter()
-                    .filter_map(|line| line.get(c))
-                    .map(|cell| cell.chars().count())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        for line in lines {
-            let mut text = String::from(" ");
-            for (cell, width) in line.iter().zip(&widths) {
-                text.push_str(&format!(" {}{}  ", cell, " ".repeat(width - cell.chars().count())));
-            }
-            out.push_str(text.trim_end());
-            out.push('\n');
-        }
-        for note in &table.notes {
-            out.push_str(&format!("\n  {note}\n"));
-        }
-        out.push('\n');
-    }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
-    out
+    let texts: Vec<String> = tables(evaluation).iter().map(SheetTable::text).collect();
+    texts.join("\n")
 }

@@ -5,10 +5,10 @@
 //! that exp(-lambda L) is a Gibbs posterior whose temperature is a choice, as in the original's variational network.
 //! Weights are rounded to f32, which the network computes in.
 
-use super::{Coupling, ExactLikelihood, Examples, FlowConfig, matching_losses};
+use super::{Coupling, ExactLikelihood, Examples, FlowConfig, Pairs, matching_losses};
 use crate::error::SurrogateError;
 use crate::ode::{Fixed, Scheme, Solver};
-use crate::posterior::{Part, Target, TargetError};
+use crate::posterior::{LinearLayers, Part, Target, TargetError};
 use crate::velocity::VelocityNet;
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,24 @@ impl FlowTarget<'_> {
             .map_or_else(|| (0..self.examples.len()).collect(), <[usize]>::to_vec)
     }
 
+    /// Points on paths of the rows of a part for one of the draws of the matching loss.
+    pub(super) fn pairs(&self, part: Part, draw: u32) -> Result<Pairs<f32>, SurrogateError> {
+        let FlowLoss::Matching { draws, seed } = self.loss else {
+            return Err(SurrogateError::Setting {
+                setting: "loss",
+                value: "likelihood".to_owned(),
+                wanted: "matching",
+            });
+        };
+        // Couplings of rows of a batch would make a row's loss depend on the other rows.
+        let flow = FlowConfig {
+            coupling: Coupling::Independent,
+            ..self.flow
+        };
+        let index = part.draw().wrapping_mul(u64::from(draws)).wrapping_add(u64::from(draw));
+        flow.draw_by_row(self.examples, &self.rows_of(part), (seed, NOISE, index))
+    }
+
     /// Losses, and the gradient of their sum added where one is given.
     fn compute(
         &self,
@@ -103,10 +121,10 @@ impl FlowTarget<'_> {
         losses: &mut [f64],
         gradient: Option<&mut [f32]>,
     ) -> Result<(), TargetError> {
-        let rows = self.rows_of(part);
         let theta: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
         match self.loss {
             FlowLoss::Likelihood { scheme, steps } => {
+                let rows = self.rows_of(part);
                 let likelihood = ExactLikelihood {
                     steps: Fixed { scheme, steps },
                 };
@@ -115,20 +133,14 @@ impl FlowTarget<'_> {
                     None => likelihood.losses(self.net, &theta, self.examples, &rows, losses)?,
                 }
             }
-            FlowLoss::Matching { draws, seed } => {
+            FlowLoss::Matching { draws, .. } => {
                 losses.fill(0.0);
                 let mut sum = gradient;
                 let mut own = vec![0.0; losses.len()];
                 let share = 1.0 / f64::from(draws);
                 let mut added = vec![0.0f32; sum.as_ref().map_or(0, |sum| sum.len())];
-                // Couplings of rows of a batch would make a row's loss depend on the other rows.
-                let flow = FlowConfig {
-                    coupling: Coupling::Independent,
-                    ..self.flow
-                };
-                for draw in 0..u64::from(draws) {
-                    let index = part.draw().wrapping_mul(u64::from(draws)).wrapping_add(draw);
-                    let pairs = flow.draw_by_row(self.examples, &rows, (seed, NOISE, index))?;
+                for draw in 0..draws {
+                    let pairs = self.pairs(part, draw)?;
                     let wanted = sum.is_some().then_some(&mut added[..]);
                     matching_losses(self.net, &theta, &pairs, &mut own, wanted)?;
                     losses.iter_mut().zip(&own).for_each(|(loss, own)| *loss += share * own);
@@ -154,6 +166,11 @@ impl Target for FlowTarget<'_> {
 
     fn tensors(&self) -> Vec<usize> {
         self.net.entries().iter().map(|entry| entry.range.len()).collect()
+    }
+
+    fn linear_layers(&self) -> Option<&dyn LinearLayers> {
+        // A solver applies each layer many times to a row.
+        matches!(self.loss, FlowLoss::Matching { .. }).then_some(self)
     }
 
     fn losses(&self, weights: &[f64], part: Part, losses: &mut [f64]) -> Result<(), TargetError> {

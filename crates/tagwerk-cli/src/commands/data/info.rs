@@ -31,7 +31,7 @@ fn describe(entry: &CatalogueEntry) -> String {
     lines.push(String::new());
     let arrays = match &entry.holds {
         Holds::Arrays(arrays) => Some(arrays),
-        Holds::Jets | Holds::Events => None,
+        Holds::Jets | Holds::Events | Holds::Scores => None,
     };
     lines.push(
         if arrays.is_some() {
@@ -64,7 +64,11 @@ fn describe(entry: &CatalogueEntry) -> String {
             file.name,
             file.bytes.map_or_else(String::new, |size| format!("{}, ", bytes(size))),
             grouped(file.rows),
-            if entry.holds == Holds::Jets { "jets" } else { "events" },
+            if matches!(entry.holds, Holds::Jets | Holds::Scores) {
+                "jets"
+            } else {
+                "events"
+            },
             file.md5.map_or_else(String::new, |md5| format!(", md5 {md5}"))
         ));
     }

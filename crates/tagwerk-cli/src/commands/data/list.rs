@@ -28,8 +28,8 @@ fn row(entry: &CatalogueEntry) -> Vec<String> {
     let download = match &entry.holds {
         Holds::Arrays(arrays) if arrays.stand_in => "stand-in".to_owned(),
         Holds::Arrays(_) => "by hand".to_owned(),
-        Holds::Jets | Holds::Events if entry.files.is_empty() => "built in".to_owned(),
-        Holds::Jets | Holds::Events => size.map_or_else(|| "size unknown".to_owned(), bytes),
+        Holds::Jets | Holds::Events | Holds::Scores if entry.files.is_empty() => "built in".to_owned(),
+        Holds::Jets | Holds::Events | Holds::Scores => size.map_or_else(|| "size unknown".to_owned(), bytes),
     };
     // A layout of which no file was released has no rows.
     let [train, validation, test] = entry

@@ -1,20 +1,22 @@
 //! `tagwerk parametric interpolate [CONFIG]`.
 
+use super::axis;
+use super::page::provenance;
 use super::train::{configuration, explained};
-use super::write_figure;
 use crate::arguments::TrainingArguments;
 use crate::config_file;
 use crate::failure::Failure;
 use crate::format;
 use crate::progress::{Manner, Work};
+use crate::report_input::typed_command;
 use crate::session::Session;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tagwerk_parametric::{
-    Compared, InterpolationConfig, InterpolationResult, MassStudy, ParametricError, StudyObserver, interpolate,
+    Compared, InterpolationConfig, InterpolationResult, MassStudy, ParametricError, StudyObserver, Verdict, interpolate,
 };
-use tagwerk_report::{MassLine, MassPoint};
+use tagwerk_report::{Entry, Figure, LineWords, MassLine, MassPoint, Sheet, SheetTable, line_figure, write_sheet};
 use tagwerk_train::Observer;
 
 const EXAMPLES: &str = "\
@@ -86,14 +88,26 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
             other => explained(other),
         })?
     };
-    figure(&folder.join("report"), &result)?;
+    let table = table(&result);
+    let sheet = Sheet {
+        title: "Does the network know masses that it never saw?".to_owned(),
+        summary: result.verdict.replace('\n', " "),
+        tables: vec![table.clone(), losses(&result)],
+        figures: figure(&result)?.into_iter().collect(),
+        provenance: provenance(&folder.join(format!("all-{}", config.training.seed)))?,
+        commands: vec![typed_command()],
+        json: Some(("study.json".to_owned(), serde_json::to_string_pretty(&result)? + "\n")),
+        warnings: Vec::new(),
+    };
+    let page = write_sheet(&sheet, &folder.join("report"))?;
     let text = format!(
-        "{}\n{}\n{} of {} each, in {}\n",
-        table(&result),
+        "{}\n{}\n{} of {} each, in {}\nreport: {}\n",
+        table.columns(),
         result.verdict,
         format::counted(result.trainings as u64, "training"),
         format::counted(result.seeds as u64, "seed"),
-        folder.display()
+        folder.display(),
+        page.display()
     );
     session.output.result(&text, &result)
 }
@@ -110,24 +124,83 @@ const COLUMNS: [Column; 6] = [
     ("nearest alone", |m| m.nearest_individual),
 ];
 
-fn table(result: &InterpolationResult) -> String {
+fn cell(value: Option<Compared>) -> Entry {
+    value.map_or(Entry::Absent, |value| Entry::with_error(value.value, value.error, 4))
+}
+
+fn table(result: &InterpolationResult) -> SheetTable {
     let shown: Vec<&Column> = COLUMNS
         .iter()
         .filter(|(_, of)| result.masses.iter().any(|mass| of(mass).is_some()))
         .collect();
-    let head = std::iter::once("mass".to_owned()).chain(shown.iter().map(|(name, _)| (*name).to_owned()));
-    let mut rows: Vec<Vec<String>> = vec![head.collect()];
-    for mass in &result.masses {
-        let cells = shown.iter().map(|(_, of)| match of(mass) {
-            Some(value) => format::with_error(value.value, value.error),
-            None => String::new(),
-        });
-        rows.push(std::iter::once(mass.mass.to_string()).chain(cells).collect());
+    let head = std::iter::once(result.parameter.clone()).chain(shown.iter().map(|(name, _)| (*name).to_owned()));
+    let row = |mass: &MassStudy| {
+        let cells = shown.iter().map(|(_, of)| cell(of(mass)));
+        std::iter::once(Entry::Text(mass.mass.to_string()))
+            .chain(cells)
+            .collect()
+    };
+    SheetTable {
+        name: "masses",
+        title: "Area under the ROC curve".to_owned(),
+        caption: format!(
+            "Of networks trained on different masses, at each mass on the same test events; mean of {} each, ± test sample and \
+             trainings together. `nearest alone` is what a set of networks of one mass each has where it has none.",
+            format::counted(result.seeds as u64, "training")
+        ),
+        headings: head.collect(),
+        rows: result.masses.iter().map(row).collect(),
+        notes: Vec::new(),
     }
-    format::columns(&rows, &vec![false; shown.len() + 1])
 }
 
-fn figure(folder: &Path, result: &InterpolationResult) -> Result<(), Failure> {
+fn losses(result: &InterpolationResult) -> SheetTable {
+    let verdict = |verdict: Option<Verdict>| {
+        verdict.map_or(Entry::Absent, |verdict| {
+            Entry::text(match verdict {
+                Verdict::Interpolates => "as good",
+                Verdict::SmallLoss => "small loss",
+                Verdict::Fails => "fails",
+                Verdict::Undecided => "cannot be told",
+            })
+        })
+    };
+    let row = |mass: &MassStudy| {
+        vec![
+            Entry::Text(mass.mass.to_string()),
+            Entry::text(if mass.end {
+                "beyond the others"
+            } else {
+                "between the others"
+            }),
+            cell(mass.loss_left_out),
+            verdict(mass.verdict),
+            cell(mass.loss_ends),
+            verdict(mass.verdict_ends),
+        ]
+    };
+    let headings = [
+        &result.parameter,
+        "place",
+        "lost without it",
+        "verdict",
+        "lost by the two ends",
+        "verdict, ends",
+    ];
+    SheetTable {
+        name: "losses",
+        title: "What a network loses at a mass that it never saw".to_owned(),
+        caption: "Area under the ROC curve of the network of all masses minus that of the network without this one, and of the two ends \
+                  alone, seed by seed on the same events. `as good`: below two errors or 0.002; `fails`: above 0.02 and two errors; \
+                  `cannot be told`: two errors more would be above 0.02."
+            .to_owned(),
+        headings: headings.map(str::to_owned).to_vec(),
+        rows: result.masses.iter().map(row).collect(),
+        notes: Vec::new(),
+    }
+}
+
+fn figure(result: &InterpolationResult) -> Result<Option<Figure>, Failure> {
     let lines: Vec<MassLine> = COLUMNS
         .iter()
         .filter(|(name, _)| *name != "loss")
@@ -147,5 +220,12 @@ fn figure(folder: &Path, result: &InterpolationResult) -> Result<(), Failure> {
         })
         .filter(|line| !line.points.is_empty())
         .collect();
-    write_figure(folder, "interpolation", "AUC (ROC)", &lines)
+    let words = LineWords {
+        title: &format!("AUC (ROC) against {}", result.parameter),
+        x: &axis(std::slice::from_ref(&result.parameter)),
+        y: "AUC (ROC)",
+        column: &result.parameter,
+        of: "network",
+    };
+    Ok(line_figure("interpolation", &words, &lines)?)
 }

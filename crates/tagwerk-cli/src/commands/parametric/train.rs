@@ -1,6 +1,7 @@
 //! `tagwerk parametric train [CONFIG]`.
 
-use super::{figures, gauge, table};
+use super::gauge;
+use super::page::{About, masses_table, write_page};
 use crate::arguments::TrainingArguments;
 use crate::config_file;
 use crate::failure::Failure;
@@ -145,8 +146,15 @@ pub(in crate::commands) fn tell(result: &StudyResult, session: &Session) -> Resu
         gauge(&result.description)
     );
     if let Some(evaluation) = &result.evaluation {
-        let drawn = figures(&result.run.join("report"), evaluation, &result.description.parameters)?;
-        text.push_str(&format!("\n{}\nfigures: {}\n", table(evaluation), drawn.display()));
+        let about = About {
+            runs: std::slice::from_ref(&result.run),
+            parameters: &result.description.parameters,
+            warnings: result.description.warnings.clone(),
+            repeats: false,
+        };
+        let page = write_page(&result.run.join("report"), evaluation, about, &told)?;
+        let table = masses_table(evaluation, &result.description.parameters, 1);
+        text.push_str(&format!("\n{}\nreport: {}\n", table.columns(), page.display()));
     }
     text.push_str(&format!("run: {}\n", told.run));
     session.output.result(&text, &told)?;

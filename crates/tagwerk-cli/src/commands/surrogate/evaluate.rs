@@ -2,6 +2,7 @@
 
 use super::{WhichWeights, shown};
 use crate::failure::Failure;
+use crate::report_input::origin;
 use crate::session::Session;
 use clap::Args;
 use serde::Serialize;
@@ -133,13 +134,7 @@ pub(super) fn report_input(
         ),
     ];
     if let Some(told) = run.folder().provenance()? {
-        provenance.push(("program".to_owned(), format!("tagwerk {}", told.version)));
-        provenance.extend(told.git.map(|commit| ("commit".to_owned(), commit)));
-        provenance.extend(
-            told.data
-                .into_iter()
-                .map(|(name, digest)| (format!("data: {name}"), digest)),
-        );
+        provenance.extend(origin(&told));
     }
     Ok(SurrogateReportInput {
         title: format!("Surrogate {}", config.name),
