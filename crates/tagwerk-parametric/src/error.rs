@@ -78,6 +78,16 @@ pub enum ParametricError {
         /// What is missing.
         reason: String,
     },
+    /// Runs that are no trainings of one configuration.
+    #[error("{path} cannot be averaged with {first}: {reason}", path = path.display(), first = first.display())]
+    Repeats {
+        /// The run.
+        path: std::path::PathBuf,
+        /// The first of the runs.
+        first: std::path::PathBuf,
+        /// What differs.
+        reason: String,
+    },
     /// Stopped on demand; the same command goes on.
     #[error("stopped with {done} of {total} trainings done")]
     Stopped {

@@ -41,10 +41,6 @@ pub struct RepeatedEvaluation {
 /// # Errors
 /// Fewer than two runs; one that is not finished, has another configuration or other test events, or the seed of another.
 pub fn evaluate_repeats(runs: &[PathBuf]) -> Result<RepeatedEvaluation, ParametricError> {
-    let fault = |run: &Path, reason: String| ParametricError::NoRun {
-        path: run.to_path_buf(),
-        reason,
-    };
     let (first, others) = match runs {
         [first, others @ ..] if !others.is_empty() => (first, others),
         _ => {
@@ -55,31 +51,30 @@ pub fn evaluate_repeats(runs: &[PathBuf]) -> Result<RepeatedEvaluation, Parametr
             });
         }
     };
-    let (config, about, events) = (seedless(first)?, description(first)?, scores(first, "test")?);
-    let mut seeds = vec![config.1];
+    let fault = |run: &Path, reason: String| ParametricError::Repeats {
+        path: run.to_path_buf(),
+        first: first.clone(),
+        reason,
+    };
+    let ((config, seed), about, events) = (seedless(first)?, description(first)?, scores(first, "test")?);
+    let mut seeds = vec![seed];
     for run in others {
         let (other, seed) = seedless(run)?;
+        if other != config || !same_points(&about, &description(run)?) {
+            return Err(fault(
+                run,
+                "their configurations differ in more than the seed".to_owned(),
+            ));
+        }
         if seeds.contains(&seed) {
             return Err(fault(
                 run,
                 format!("its seed, {seed}, is that of another: it is the same training"),
             ));
         }
-        if other != config.0 || !same_points(&about, &description(run)?) {
-            return Err(fault(
-                run,
-                format!(
-                    "its configuration differs from that of {} in more than the seed",
-                    first.display()
-                ),
-            ));
-        }
         let theirs = scores(run, "test")?;
         if (&theirs.rows, &theirs.labels, &theirs.parameters) != (&events.rows, &events.labels, &events.parameters) {
-            return Err(fault(
-                run,
-                format!("it was tested on other events than {}", first.display()),
-            ));
+            return Err(fault(run, "they were tested on different events".to_owned()));
         }
         seeds.push(seed);
     }

@@ -37,13 +37,14 @@ const STEMS: [&str; 21] = [
 ];
 
 /// Names of all tables that have a file of their own.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "coverage-table",
     "scores-table",
     "efficiency-table",
     "epistemic-table",
     "detection-table",
     "masses",
+    "spread",
     "losses",
 ];
 
@@ -129,7 +130,9 @@ impl Report {
         let tables = TABLES
             .iter()
             .map(|stem| Path::new("tables").join(stem).with_extension("csv"));
-        for file in stems.chain(tables).filter(|file| !wanted(file)) {
+        // Without a page there was no report here, and files of these names are somebody's own.
+        let replaces = folder.join("report.html").is_file();
+        for file in stems.chain(tables).filter(|file| replaces && !wanted(file)) {
             let path = folder.join(file);
             match fs::remove_file(&path) {
                 Err(source) if !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

@@ -80,13 +80,7 @@ fn main() -> Outcome<()> {
     let target = |jets: &Jets| -> Outcome<TaggerTarget<ParticleNet>> {
         let labels = jets.labels.iter().map(|&label| f32::from(label)).collect();
         let network = config.init(typed.seed, &Device::flex())?;
-        Ok(TaggerTarget::new(
-            network,
-            config.view(jets)?,
-            labels,
-            typed.seed,
-            &Device::flex(),
-        )?)
+        TaggerTarget::new(network, config.view(jets)?, labels, typed.seed, &Device::flex())
     };
     let (training, test) = (
         data.load(DataPart::Train, Some(typed.jets))?,

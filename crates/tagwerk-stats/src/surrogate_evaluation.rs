@@ -130,7 +130,7 @@ pub struct AucDetail {
     pub difference: f64,
     /// Standard deviation of the surrogate's area over members (n - 1); absent for one member.
     pub deviation: Option<f64>,
-    /// Error of a member's area from the finite number of jets (DeLong, one drawn score a jet).
+    /// Error of the difference from the finite number of jets (DeLong for two areas on the same jets; one drawn score a jet).
     pub test_error: Option<f64>,
     /// Each member's area.
     pub members: Vec<f64>,

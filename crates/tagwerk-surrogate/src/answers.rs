@@ -1,7 +1,7 @@
 //! Answers for a table of jets, as a table: drawn scores, quantiles, probabilities of passing cuts, and for every jet
 //! whether the surrogate knows such jets.
 //!
-//! Noise is addressed by (seed, row), so that a jet's draws do not depend on the jets around it. Spreads are standard
+//! Noise is addressed by (seed, row), so that the draws of a row do not depend on the rows around it. Spreads are standard
 //! deviations over members: what the surrogate does not know about its own weights.
 
 use crate::domain::Domain;
@@ -146,6 +146,22 @@ impl<'a> Asking<'a> {
                 value: surrogate.scores().len().to_string(),
                 wanted: "1: distributions are those of one score",
             });
+        }
+        for (setting, asked) in [
+            ("a quantile's probability", &questions.quantiles),
+            ("a cut", &questions.cuts),
+        ] {
+            if let Some((at, twice)) = asked
+                .iter()
+                .enumerate()
+                .find(|(at, value)| asked[..*at].contains(value))
+            {
+                return Err(SurrogateError::Setting {
+                    setting,
+                    value: format!("{twice} again, as number {}", at + 1),
+                    wanted: "asked once: it names a column",
+                });
+            }
         }
         if let Some(p) = questions.quantiles.iter().find(|p| !(**p > 0.0 && **p < 1.0)) {
             return Err(SurrogateError::Setting {
@@ -315,7 +331,7 @@ impl<'a> Asking<'a> {
             .map_err(Into::into)
     }
 
-    /// Scores `[rows, samples]`: sample j of a jet is of member j mod M.
+    /// Scores `[rows, samples]`: sample j of row i is of member (i + j) mod M, so that one score a jet has all members too.
     fn samples(&self, conditions: &[f64], range: std::ops::Range<usize>) -> Result<Vec<f32>, SurrogateError> {
         let (samples, members) = (self.questions.samples, self.shared.members());
         let rows = &self.jets.rows()[range];
@@ -327,14 +343,28 @@ impl<'a> Asking<'a> {
             })
             .collect();
         let mut out = vec![0.0f32; rows.len() * samples];
-        for member in 0..members.min(samples) {
-            let own: Vec<usize> = (member..samples).step_by(members).collect();
-            let z: Vec<f64> = noise.iter().flat_map(|jet| own.iter().map(|&j| jet[j])).collect();
-            let logits = sample(self.shared, member, conditions, &z)?;
-            for (jet, logits) in out.chunks_exact_mut(samples).zip(logits.chunks_exact(own.len())) {
-                own.iter()
-                    .zip(logits)
-                    .for_each(|(&j, &x)| jet[j] = self.score(x) as f32);
+        let width = self.shared.columns();
+        for member in 0..members {
+            for turn in 0..members {
+                // The first sample that is this member's in rows of this turn.
+                let first = (member + members - turn) % members;
+                let own: Vec<usize> = (first..samples).step_by(members).collect();
+                let jets: Vec<usize> = (0..rows.len())
+                    .filter(|&i| rows[i] % members as u64 == turn as u64)
+                    .collect();
+                if own.is_empty() || jets.is_empty() {
+                    continue;
+                }
+                let z: Vec<f64> = (jets.iter())
+                    .flat_map(|&i| own.iter().map(|&j| noise[i][j]).collect::<Vec<_>>())
+                    .collect();
+                let of: Vec<f64> = (jets.iter())
+                    .flat_map(|&i| conditions[i * width..(i + 1) * width].iter().copied())
+                    .collect();
+                let logits = sample(self.shared, member, &of, &z)?;
+                for (&i, logits) in jets.iter().zip(logits.chunks_exact(own.len())) {
+                    (own.iter().zip(logits)).for_each(|(&j, &x)| out[i * samples + j] = self.score(x) as f32);
+                }
             }
         }
         Ok(out)

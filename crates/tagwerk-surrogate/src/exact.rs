@@ -113,7 +113,7 @@ pub struct Interpolation {
     pub tolerance: f64,
     /// Intervals of each jet at first. Default: 8.
     pub intervals: u32,
-    /// Halvings of an interval at most. Default: 12.
+    /// Halvings of an interval at most; samples in what is too steep even then are solved by themselves. Default: 12.
     pub halvings: u32,
 }
 
@@ -258,12 +258,25 @@ fn interpolated<V: Velocity>(
         open = next;
     }
     let mut x = Vec::with_capacity(z.len());
+    let (mut steep, mut noise, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for (jet, a, b) in &open {
+        let own = z[jet * draws..(jet + 1) * draws].iter().enumerate();
+        for (draw, &z) in own.filter(|&(_, &z)| z > a.z && z < b.z) {
+            steep.push(jets[*jet]);
+            noise.push(z);
+            places.push(jet * draws + draw);
+        }
+    }
+    let solved = decode(velocity, solver, &steep, &noise)?;
     for (nodes, z) in nodes.iter_mut().zip(z.chunks_exact(draws)) {
         nodes.sort_unstable_by(|a, b| a.z.total_cmp(&b.z));
         x.extend(z.iter().map(|&z| {
             let at = nodes.partition_point(|node| node.z <= z).clamp(1, nodes.len() - 1);
             cubic(&nodes[at - 1], &nodes[at], z).0
         }));
+    }
+    for (place, solved) in places.into_iter().zip(solved) {
+        x[place] = solved;
     }
     Ok(x)
 }
@@ -371,6 +384,16 @@ mod tests {
             worst = worst.max((x - Jump::map(z, jets[i / draws])).abs());
         }
         assert!(worst < 5e-4, "{worst}");
+        // What is too steep for the halvings allowed is solved.
+        let coarse = Interpolation {
+            halvings: 1,
+            ..Interpolation::default()
+        };
+        let again = sample(&Jump, &solver, &coarse, &jets, &z).unwrap();
+        for (i, (&x, &z)) in again.iter().zip(&z).enumerate() {
+            let truth = Jump::map(z, jets[i / draws]);
+            assert!((x - truth).abs() < 5e-4, "{x} for {truth}");
+        }
         for (z, x) in z.chunks_exact(draws).zip(x.chunks_exact(draws)) {
             let mut order: Vec<usize> = (0..draws).collect();
             order.sort_by(|&a, &b| z[a].total_cmp(&z[b]));

@@ -352,7 +352,12 @@ fn provenance(config: &SurrogateConfig, context: &RunContext<'_>) -> Result<Prov
     for file in config.data.all_files() {
         let (_, digest) = file_digest(file)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        data.insert(name, format!("sha256:{digest}"));
+        // Two folders may have files of one name.
+        let again = (2..).map(|n| format!("{name} ({n})"));
+        let free = std::iter::once(name.clone())
+            .chain(again)
+            .find(|name| !data.contains_key(name));
+        data.insert(free.unwrap_or(name), format!("sha256:{digest}"));
     }
     if data.is_empty()
         && let Some(content) = sample()

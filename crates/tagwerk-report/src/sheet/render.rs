@@ -6,7 +6,7 @@ use crate::html::{list, wide_table};
 use crate::table::{csv_line, csv_number, csv_optional};
 
 pub(super) fn text(table: &SheetTable) -> String {
-    let mut out = format!("{}\n{}\n\n", table.title, table.caption);
+    let mut out = format!("{}\n{}\n\n", escape::plain(&table.title), escape::plain(&table.caption));
     out.push_str(&columns(table));
     for note in &table.notes {
         out.push_str(&format!("\n  {}\n", escape::plain(note)));
@@ -17,7 +17,7 @@ pub(super) fn text(table: &SheetTable) -> String {
 /// Columns flush left, indented by two blanks.
 pub(super) fn columns(table: &SheetTable) -> String {
     let shown = |row: &Vec<Entry>| row.iter().map(|e| escape::plain(&e.shown(" ± ", "-"))).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(table.headings.clone())
+    let lines: Vec<Vec<String>> = std::iter::once(table.headings.iter().map(|h| escape::plain(h)).collect())
         .chain(table.rows.iter().map(shown))
         .collect();
     let width = |text: &str| text.chars().count();

@@ -113,7 +113,7 @@ fn scores(e: &SurrogateEvaluation) -> SheetTable {
         row(
             "difference",
             Entry::with_error(detail.difference, detail.test_error, 4),
-            "surrogate - classifier ± test sample of one drawn score a jet",
+            "surrogate - classifier ± test sample, the same jets; one drawn score each",
         ),
         row(
             "JS distance, accuracy",
@@ -165,33 +165,47 @@ fn scores(e: &SurrogateEvaluation) -> SheetTable {
     }
 }
 
+/// A share that may be tiny: four digits, or three that count.
+fn significant(value: f64) -> Entry {
+    let decimals = match value > 0.0 {
+        true => (2.0 - value.log10().floor()).clamp(4.0, 12.0) as usize,
+        false => 4,
+    };
+    Entry::number(value, decimals)
+}
+
 fn efficiencies(e: &SurrogateEvaluation) -> SheetTable {
-    let predicted = |p: &Passing| Entry::text(format!("{:.4} ({:.4} to {:.4})", p.surrogate, p.low, p.high));
+    let predicted = |p: &Passing| [p.surrogate, p.low, p.high].map(significant);
     let rows = (e.efficiencies.iter())
         .map(|point| {
-            vec![
+            let mut row = vec![
                 Entry::text(point.working_point.to_string()),
                 Entry::number(point.cut, 3),
                 share(&point.signal.classifier),
-                predicted(&point.signal),
-                share(&point.background.classifier),
-                predicted(&point.background),
-            ]
+            ];
+            row.extend(predicted(&point.signal));
+            row.push(share(&point.background.classifier));
+            row.extend(predicted(&point.background));
+            row
         })
         .collect();
     SheetTable {
         name: "efficiency-table",
         title: "Efficiencies at working points".to_owned(),
         caption: "Share of jets whose logit lies above the cut: counted on the classifier's scores (± binomial), and \
-                  predicted by the surrogate (smallest to largest member)."
+                  predicted by the surrogate (low, high: smallest and largest member)."
             .to_owned(),
         headings: [
             "working point",
             "cut on the logit",
             "signal, classifier",
             "signal, surrogate",
+            "signal, low",
+            "signal, high",
             "background, classifier",
             "background, surrogate",
+            "background, low",
+            "background, high",
         ]
         .map(str::to_owned)
         .to_vec(),

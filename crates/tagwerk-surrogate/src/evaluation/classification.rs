@@ -5,7 +5,8 @@ use crate::error::SurrogateError;
 use crate::score_model::{ScoreModel, sample};
 use std::collections::BTreeMap;
 use tagwerk_stats::{
-    AucDetail, AucInBin, AucPair, JsDistance, Roc, RocBand, SpectrumBand, Truth, delong, quantile_bins, sample_quantile,
+    AucDetail, AucInBin, AucPair, JsDistance, Roc, RocBand, SpectrumBand, Truth, delong, delong_pair, quantile_bins,
+    sample_quantile,
 };
 
 /// Points of a drawn ROC curve.
@@ -70,7 +71,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
                 difference: mean - classifier.auc,
                 classifier,
                 deviation,
-                test_error: delong(&first, &truth)?.error,
+                test_error: delong_pair(&first, self.table.logits(), &truth)?.error,
                 members: areas,
             },
             roc: RocBand {

@@ -7,7 +7,8 @@
 //! above 100 for each chain.
 //!
 //! Ten stored draws of one chain, the published number, cannot tell: the functions then give `None` or a small ESS, and
-//! the record says so.
+//! the record says so. Of fewer than ten draws a chain nothing is known about their correlation, and a chain counts as one
+//! effective draw.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub const STANDING: f64 = 1e9;
 
 /// Chains need this many draws each for a diagnosis: two in each half.
 const FEWEST: usize = 4;
+
+/// Shorter halves of chains have no correlations to sum: the formula would call any such draws independent.
+const FEWEST_CORRELATED: usize = 5;
 
 /// Diagnosis of a quantity from its values in each chain, `[chains][draws]`.
 ///
@@ -236,6 +240,10 @@ fn effective_size(chains: &[Vec<f64>]) -> f64 {
     let variance = within * (n as f64 - 1.0) / n as f64 + between;
     if variance <= 0.0 {
         return total;
+    }
+    if n < FEWEST_CORRELATED {
+        // Nothing is known of correlations: a chain counts as one draw, that is half a draw for each of its halves.
+        return 0.5 * m;
     }
     let correlation = |lag: usize| 1.0 - (within - covariance(lag)) / variance;
 

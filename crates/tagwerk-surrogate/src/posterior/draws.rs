@@ -75,6 +75,11 @@ pub struct Origin {
 }
 
 impl DrawsRecord {
+    /// Whether steps of the chains were accepted or refused by a Metropolis test.
+    pub fn is_tested(&self) -> bool {
+        matches!(self.method.as_str(), "adam-mcmc" | "mala")
+    }
+
     /// The record of `origins.len()` draws without chains: of an approximation or an ensemble.
     pub fn new(model: &str, method: &str, settings: serde_json::Value, energy: &Energy, origins: Vec<Origin>) -> Self {
         let tempering = energy.tempering();

@@ -178,8 +178,8 @@ impl Sampler for VariationalConfig {
         if self.noise != Noise::Shared && energy.target().linear_layers().is_none() {
             return Err(setting_error(
                 "noise",
-                format!("{:?}", self.noise),
-                "shared: this model does not show its linear layers",
+                self.noise.name(),
+                "shared, unless the model shows its linear layers (a surrogate does with loss.kind = \"matching\")",
             ));
         }
         let mut rng = batches.stream("start");

@@ -277,9 +277,16 @@ impl SurrogateRun {
         config.loss.check()?;
         let _lock = RunLock::take(self.folder.path())?;
         let begun = context.clock.seconds();
-        let folder = RunFolder::open_or_create(self.folder.path().join(POSTERIORS).join(name), config)?;
+        let place = self.folder.path().join(POSTERIORS).join(name);
+        let was_there = place.exists();
+        let folder = RunFolder::open_or_create(place, config)?;
         if !folder.path().join(DRAWS).is_file() {
-            let Some(draws) = self.draws(&folder, config, context, told)? else {
+            let draws = self.draws(&folder, config, context, told);
+            if let (Err(SurrogateError::Setting { .. }), false) = (&draws, was_there) {
+                // Settings that are refused leave the name free. What cannot be removed is told by the next attempt.
+                let _ = std::fs::remove_dir_all(folder.path());
+            }
+            let Some(draws) = draws? else {
                 return Ok(PosteriorOutcome {
                     folder: folder.path().to_owned(),
                     posterior: None,

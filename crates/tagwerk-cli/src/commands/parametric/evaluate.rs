@@ -88,7 +88,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         runs: &typed.runs,
         parameters: &description.parameters,
         warnings: description.warnings.clone(),
-        repeats: false,
+        repeats: None,
     };
     tell(typed, session, gauge(&description), &evaluation, about, &told)
 }
@@ -112,7 +112,7 @@ fn several(typed: &Typed, session: &Session) -> Result<(), Failure> {
             runs: &typed.runs,
             parameters: &description.parameters,
             warnings: description.warnings.clone(),
-            repeats: true,
+            repeats: Some(&repeated),
         };
         let head = format!("{}mean of {} trainings\n", gauge(&description), typed.runs.len());
         return tell(typed, session, head, &repeated.evaluation, about, &told);
@@ -128,7 +128,7 @@ fn several(typed: &Typed, session: &Session) -> Result<(), Failure> {
         runs: &typed.runs,
         parameters: &description.parameters,
         warnings,
-        repeats: false,
+        repeats: None,
     };
     tell(typed, session, head, &evaluation, about, &told)
 }
@@ -142,8 +142,7 @@ fn tell(
     about: About<'_>,
     told: &impl Serialize,
 ) -> Result<(), Failure> {
-    let repeats = if about.repeats { about.runs.len() } else { 1 };
-    text.push_str(&masses_table(evaluation, about.parameters, repeats).columns());
+    text.push_str(&masses_table(evaluation, about.parameters, about.trainings()).columns());
     if let Some(folder) = &typed.output {
         let page = write_page(folder, evaluation, about, told)?;
         text.push_str(&format!("\nreport: {}\n", page.display()));

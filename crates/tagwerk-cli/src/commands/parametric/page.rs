@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::report_input::{origin, typed_command};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use tagwerk_parametric::{CutFrom, PointEvaluation, StudyConfig, StudyEvaluation};
+use tagwerk_parametric::{CutFrom, PointEvaluation, RepeatedEvaluation, SeedSpread, StudyConfig, StudyEvaluation};
 use tagwerk_report::{Entry, Figure, LineWords, MassLine, MassPoint, Sheet, SheetTable, line_figure, write_sheet};
 use tagwerk_train::RunFolder;
 
@@ -146,8 +146,56 @@ pub(super) struct About<'a> {
     pub(super) parameters: &'a [String],
     /// What must be known before the numbers are believed.
     pub(super) warnings: Vec<String>,
-    /// Whether the runs are trainings of one configuration, of which the numbers are the means.
-    pub(super) repeats: bool,
+    /// Of runs that are trainings of one configuration, of which the numbers are the means.
+    pub(super) repeats: Option<&'a RepeatedEvaluation>,
+}
+
+impl About<'_> {
+    /// Trainings behind each number.
+    pub(super) fn trainings(&self) -> usize {
+        self.repeats.map_or(1, |repeats| repeats.seeds.len())
+    }
+
+    /// The runs, then configuration and origin of the first.
+    fn provenance(&self) -> Result<Vec<(String, String)>, Failure> {
+        let mut facts = Vec::new();
+        if self.runs.len() > 1 {
+            let runs: Vec<String> = self.runs.iter().map(|run| run.display().to_string()).collect();
+            facts.push((
+                "runs".to_owned(),
+                format!("{}; what follows is of the first", runs.join(", ")),
+            ));
+        }
+        if let Some(repeats) = self.repeats {
+            let seeds: Vec<String> = repeats.seeds.iter().map(u64::to_string).collect();
+            facts.push(("seeds".to_owned(), seeds.join(", ")));
+        }
+        if let Some(run) = self.runs.first() {
+            facts.extend(provenance(run)?);
+        }
+        Ok(facts)
+    }
+}
+
+/// Standard deviations over the seeds, under the headings of the table of the means.
+fn spread_table(repeats: &RepeatedEvaluation, means: &SheetTable) -> SheetTable {
+    let row = |(spread, names): (&SeedSpread, &Vec<Entry>)| {
+        let mut row = names[..1].to_vec();
+        row.extend([spread.auc_roc, spread.auc_pr, spread.significance_ratio].map(|v| Entry::number(v, 5)));
+        row.push(Entry::number(spread.best_cut, 3));
+        row
+    };
+    SheetTable {
+        name: "spread",
+        title: "Spread over the seeds".to_owned(),
+        caption: format!(
+            "Standard deviation over {} trainings: what another training would give.",
+            repeats.seeds.len()
+        ),
+        headings: means.headings[..5].to_vec(),
+        rows: repeats.spread.iter().zip(&means.rows).map(row).collect(),
+        notes: Vec::new(),
+    }
 }
 
 /// Writes the page of an evaluation into `folder`, with `told` as its numbers; returns its path.
@@ -157,7 +205,8 @@ pub(super) fn write_page(
     about: About<'_>,
     told: &impl Serialize,
 ) -> Result<PathBuf, Failure> {
-    let repeats = if about.repeats { about.runs.len() } else { 1 };
+    let mut tables = vec![masses_table(evaluation, about.parameters, about.trainings())];
+    tables.extend(about.repeats.map(|repeats| spread_table(repeats, &tables[0])));
     let mean = &evaluation.mean;
     let error = mean
         .auc_roc_error
@@ -169,13 +218,10 @@ pub(super) fn write_page(
             evaluation.masses.len(),
             mean.auc_roc
         ),
-        warnings: about.warnings,
-        tables: vec![masses_table(evaluation, about.parameters, repeats)],
+        warnings: about.warnings.clone(),
+        tables,
         figures: figures(evaluation, about.parameters)?,
-        provenance: match about.runs.first() {
-            Some(run) => provenance(run)?,
-            None => Vec::new(),
-        },
+        provenance: about.provenance()?,
         commands: vec![typed_command()],
         json: Some(("evaluation.json".to_owned(), serde_json::to_string_pretty(told)? + "\n")),
     };

@@ -150,7 +150,7 @@ pub(in crate::commands) fn tell(result: &StudyResult, session: &Session) -> Resu
             runs: std::slice::from_ref(&result.run),
             parameters: &result.description.parameters,
             warnings: result.description.warnings.clone(),
-            repeats: false,
+            repeats: None,
         };
         let page = write_page(&result.run.join("report"), evaluation, about, &told)?;
         let table = masses_table(evaluation, &result.description.parameters, 1);

@@ -179,7 +179,10 @@ fn text(told: &Told<'_>) -> String {
         );
         line("lambda", lambda);
     }
-    if !record.chains.is_empty() {
+    if !record.chains.is_empty() && !record.is_tested() {
+        line("acceptance", "no Metropolis test: every step is taken".to_owned());
+    }
+    if !record.chains.is_empty() && record.is_tested() {
         let acceptance: Vec<String> = record.chains.iter().map(|c| format!("{:.3}", c.acceptance)).collect();
         line("acceptance", acceptance.join(", "));
         let noise = record.chains.iter().filter_map(|c| c.noise).fold(0.0, f64::max);

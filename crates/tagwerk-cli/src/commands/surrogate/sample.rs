@@ -21,7 +21,7 @@ JETS are tables (Parquet, HDF5, NumPy, CSV) with the surrogate's conditions by n
   samples                    with --samples: that many scores, of all members in turn
   q0.5, q0.5_spread          with --quantiles: mean over members, and their standard deviation
   pass0.9, pass0.9_spread    with --cuts: probability of a score above, and its standard deviation over members
-The same seed gives a jet the same draws, whatever jets stand around it.
+The same seed gives a row the same noise, whatever rows stand around it.
 
 Examples:
   tagwerk surrogate sample top-1.0.0.surrogate.zip jets.csv -o answers.parquet
@@ -73,6 +73,20 @@ struct Told<'a> {
 /// Answers.
 pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
     replaceable(&typed.output)?;
+    if typed.output.extension().is_none_or(|end| end != "parquet") {
+        return Err(Failure::Usage(format!(
+            "{}: answers are Parquet; give a name that ends in .parquet",
+            typed.output.display()
+        )));
+    }
+    let own = std::fs::canonicalize(&typed.output).ok();
+    let mut read = typed.jets.iter().chain(std::iter::once(&typed.surrogate));
+    if own.is_some() && read.any(|path| std::fs::canonicalize(path).ok() == own) {
+        return Err(Failure::new(format!(
+            "{} is what is read; answers go to another file",
+            typed.output.display()
+        )));
+    }
     let nothing = typed.samples == 0 && typed.quantiles.is_empty() && typed.cuts.is_empty();
     let questions = Questions {
         samples: typed.samples,

@@ -17,6 +17,17 @@ pub enum Noise {
     Flipout,
 }
 
+impl Noise {
+    /// As in a file.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::LocalReparameterization => "local-reparameterization",
+            Self::Flipout => "flipout",
+        }
+    }
+}
+
 /// Where mu begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
