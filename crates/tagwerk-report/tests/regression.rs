@@ -142,9 +142,12 @@ fn the_folder_is_the_same_as_a_classification_s_and_leaves_nothing_of_an_older_o
     let folder = tempfile::tempdir().unwrap();
     let figures = folder.path().join("figures");
     std::fs::create_dir(&figures).unwrap();
-    std::fs::write(figures.join("roc.svg"), "old").unwrap();
+    std::fs::write(figures.join("roc.svg"), "somebody's own").unwrap();
     let page = write_regression_report(&input(), folder.path()).unwrap();
     assert!(page.ends_with("report.html") && page.is_file());
+    // Where no report was, a file of this name is none of ours.
+    assert!(figures.join("roc.svg").exists() && figures.join("residuals.csv").is_file());
+    write_regression_report(&input(), folder.path()).unwrap();
     assert!(!figures.join("roc.svg").exists() && figures.join("residuals.csv").is_file());
     let json = std::fs::read_to_string(folder.path().join("landscape.json")).unwrap();
     let told: serde_json::Value = serde_json::from_str(&json).unwrap();

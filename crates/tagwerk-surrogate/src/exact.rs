@@ -109,7 +109,9 @@ pub fn quantiles<V: Velocity>(
 pub struct Interpolation {
     /// Largest difference, in x, between a solved middle and the cubic through the ends of its interval at which the
     /// interval is not halved again (and as much in its slope). What is then used is the cubics of both halves, whose
-    /// error is about a sixteenth of it. 0 solves each sample by itself. Default: 5e-4, of a logit 0.01.
+    /// error is about a sixteenth of it where x(z) is smooth, and more in steep places: of samples that were also solved one by
+    /// one, half were within 0.0004 of a logit, 99.9 % within 0.02, one in ten thousand further off than 0.1. 0 solves each
+    /// sample by itself. Default: 5e-4, of a logit 0.01.
     pub tolerance: f64,
     /// Intervals of each jet at first. Default: 8.
     pub intervals: u32,

@@ -33,7 +33,8 @@ pub const STANDING: f64 = 1e9;
 /// Chains need this many draws each for a diagnosis: two in each half.
 const FEWEST: usize = 4;
 
-/// Shorter halves of chains have no correlations to sum: the formula would call any such draws independent.
+/// Shorter halves of chains have no correlations to sum, and the formula would call any such draws independent: a chain
+/// counts as one draw then.
 const FEWEST_CORRELATED: usize = 5;
 
 /// Diagnosis of a quantity from its values in each chain, `[chains][draws]`.
@@ -51,8 +52,17 @@ pub fn diagnose(chains: &[&[f64]]) -> Option<Diagnosis> {
     let all: Vec<f64> = sorted(chains.iter().flat_map(|chain| chain.iter().copied()));
     // Without any spread of the distances (two values, say) the folded form says nothing.
     let folded = plain_rhat(&normal_scores(&folded)).unwrap_or(0.0);
+    let rhat = plain_rhat(&scores)?.max(folded);
+    if halves[0].len() < FEWEST_CORRELATED {
+        let ess = chains.len() as f64;
+        return Some(Diagnosis {
+            rhat,
+            ess_bulk: ess,
+            ess_tail: ess,
+        });
+    }
     Some(Diagnosis {
-        rhat: plain_rhat(&scores)?.max(folded),
+        rhat,
         ess_bulk: effective_size(&scores),
         ess_tail: f64::min(
             tail_size(chains, sample_quantile(&all, 0.05)),
@@ -240,10 +250,6 @@ fn effective_size(chains: &[Vec<f64>]) -> f64 {
     let variance = within * (n as f64 - 1.0) / n as f64 + between;
     if variance <= 0.0 {
         return total;
-    }
-    if n < FEWEST_CORRELATED {
-        // Nothing is known of correlations: a chain counts as one draw, that is half a draw for each of its halves.
-        return 0.5 * m;
     }
     let correlation = |lag: usize| 1.0 - (within - covariance(lag)) / variance;
 
