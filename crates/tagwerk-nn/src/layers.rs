@@ -54,6 +54,14 @@ pub enum Pass {
         /// The global step, the last part of the address.
         step: u64,
     },
+    /// The values of the training pass of this seed and step, but nothing is recorded or noted: for those who compare
+    /// losses, a Metropolis test, say. (Burn keeps the record of a pass that nobody walks back.)
+    Trial {
+        /// As in training.
+        seed: u64,
+        /// As in training.
+        step: u64,
+    },
     /// Nothing is recorded, normalizations use running statistics, dropout is off.
     Scoring,
 }
@@ -63,7 +71,20 @@ impl Pass {
     pub fn device(&self, device: &Device) -> Device {
         match self {
             Self::Training { .. } => device.clone().autodiff(),
-            Self::Scoring => device.clone().without_autodiff(),
+            Self::Trial { .. } | Self::Scoring => device.clone().without_autodiff(),
+        }
+    }
+
+    /// Whether gradients can be asked for afterwards.
+    pub fn is_recorded(&self) -> bool {
+        matches!(self, Self::Training { .. })
+    }
+
+    /// Seed and step, by which random draws are addressed; none while scoring, when nothing is random.
+    pub fn draws(&self) -> Option<(u64, u64)> {
+        match *self {
+            Self::Training { seed, step } | Self::Trial { seed, step } => Some((seed, step)),
+            Self::Scoring => None,
         }
     }
 }

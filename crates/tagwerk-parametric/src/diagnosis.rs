@@ -24,7 +24,7 @@ use crate::study::{Scorer, finished, test_events};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tagwerk_data::{Events, random};
-use tagwerk_stats::{Roc, Truth};
+use tagwerk_stats::{Roc, Truth, logistic};
 use tagwerk_taggers::Context;
 
 /// What to look at.
@@ -217,5 +217,5 @@ pub(crate) fn auc(signal: &[f32], background: &[f32]) -> Result<f64, ParametricE
 
 /// Probability of log-odds.
 pub(crate) fn probability(log_odds: f32) -> f64 {
-    1.0 / (1.0 + (-f64::from(log_odds)).exp())
+    logistic(f64::from(log_odds))
 }

@@ -6,7 +6,7 @@
 use crate::error::ParametricError;
 use crate::hypotheses::Hypotheses;
 use serde::{Deserialize, Serialize};
-use tagwerk_stats::{CutOptions, CutScan, PrecisionRecall, Roc, Truth, delong};
+use tagwerk_stats::{CutOptions, CutScan, PrecisionRecall, Roc, Truth, delong, logistic};
 use tagwerk_train::ScoreTable;
 
 /// Groups of the delete-a-group jackknife.
@@ -62,6 +62,21 @@ pub struct PointEvaluation {
     pub n_signal: usize,
     /// Background events.
     pub n_background: usize,
+}
+
+impl PointEvaluation {
+    /// What a mean over points has too.
+    pub(crate) fn figures(&self) -> MeanEvaluation {
+        MeanEvaluation {
+            auc_roc: self.auc_roc,
+            auc_roc_error: self.auc_roc_error,
+            auc_pr: self.auc_pr,
+            auc_pr_error: self.auc_pr_error,
+            significance_ratio: self.significance_ratio,
+            significance_ratio_error: self.significance_ratio_error,
+            best_cut: self.best_cut,
+        }
+    }
 }
 
 /// Means over the points, each with the same weight.
@@ -173,10 +188,7 @@ impl PointScores {
     }
 
     pub(crate) fn probabilities(&self) -> Vec<f64> {
-        self.log_odds
-            .iter()
-            .map(|&s| 1.0 / (1.0 + (-f64::from(s)).exp()))
-            .collect()
+        self.log_odds.iter().map(|&s| logistic(f64::from(s))).collect()
     }
 
     fn scan(&self) -> Result<CutScan, ParametricError> {

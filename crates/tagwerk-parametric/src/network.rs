@@ -141,7 +141,7 @@ impl ParametricNetwork {
             let limit = limit as f32;
             x.iter_mut().for_each(|v| *v = v.clamp(-limit, limit));
         }
-        if let Pass::Training { seed, step } = *pass
+        if let Some((seed, step)) = pass.draws()
             && self.config.parameter_noise > 0.0
         {
             let mut stream = random::stream(seed, "parameter noise", step);
@@ -250,8 +250,8 @@ impl Network for ParametricNetwork {
         }
         Ok(match pass {
             // The loss needs all classes.
-            Pass::Training { .. } => x,      // [B, 1 + K]
-            Pass::Scoring => self.signal(x), // [B, 1]
+            Pass::Training { .. } | Pass::Trial { .. } => x, // [B, 1 + K]
+            Pass::Scoring => self.signal(x),                 // [B, 1]
         })
     }
 

@@ -111,7 +111,7 @@ fn combine(evaluations: &[StudyEvaluation], seeds: Vec<u64>) -> Option<RepeatedE
     Some(RepeatedEvaluation {
         evaluation: StudyEvaluation {
             masses,
-            mean: mean(&means)?,
+            mean: mean(&means)?.0,
             parameters: first.parameters,
         },
         seeds,
@@ -127,42 +127,43 @@ fn over<T>(trainings: &[&T], figure: impl Fn(&T) -> (f64, Option<f64>)) -> Optio
 
 fn point(trainings: &[&PointEvaluation]) -> Option<(PointEvaluation, SeedSpread)> {
     let first = trainings.first()?;
-    let auc_roc = over(trainings, |p| (p.auc_roc, p.auc_roc_error))?;
-    let auc_pr = over(trainings, |p| (p.auc_pr, p.auc_pr_error))?;
-    let ratio = over(trainings, |p| (p.significance_ratio, p.significance_ratio_error))?;
-    let cut = over(trainings, |p| (p.best_cut, None))?;
+    let own: Vec<MeanEvaluation> = trainings.iter().map(|p| p.figures()).collect();
+    let (mean, [auc_roc, auc_pr, significance_ratio, best_cut]) = mean(&own.iter().collect::<Vec<_>>())?;
     let spread = SeedSpread {
         mass: first.mass,
-        auc_roc: auc_roc.spread?,
-        auc_pr: auc_pr.spread?,
-        significance_ratio: ratio.spread?,
-        best_cut: cut.spread?,
+        auc_roc: auc_roc?,
+        auc_pr: auc_pr?,
+        significance_ratio: significance_ratio?,
+        best_cut: best_cut?,
     };
     let point = PointEvaluation {
-        auc_roc: auc_roc.value,
-        auc_roc_error: auc_roc.error,
-        auc_pr: auc_pr.value,
-        auc_pr_error: auc_pr.error,
-        significance_ratio: ratio.value,
-        significance_ratio_error: ratio.error,
+        auc_roc: mean.auc_roc,
+        auc_roc_error: mean.auc_roc_error,
+        auc_pr: mean.auc_pr,
+        auc_pr_error: mean.auc_pr_error,
+        significance_ratio: mean.significance_ratio,
+        significance_ratio_error: mean.significance_ratio_error,
         significance_ratio_best: over(trainings, |p| (p.significance_ratio_best, None))?.value,
-        best_cut: cut.value,
+        best_cut: mean.best_cut,
         ..(*first).clone()
     };
     Some((point, spread))
 }
 
-fn mean(trainings: &[&MeanEvaluation]) -> Option<MeanEvaluation> {
+/// Means over the trainings, and standard deviations of the areas, the ratio and the cut over their seeds.
+fn mean(trainings: &[&MeanEvaluation]) -> Option<(MeanEvaluation, [Option<f64>; 4])> {
     let auc_roc = over(trainings, |m| (m.auc_roc, m.auc_roc_error))?;
     let auc_pr = over(trainings, |m| (m.auc_pr, m.auc_pr_error))?;
     let ratio = over(trainings, |m| (m.significance_ratio, m.significance_ratio_error))?;
-    Some(MeanEvaluation {
+    let cut = over(trainings, |m| (m.best_cut, None))?;
+    let mean = MeanEvaluation {
         auc_roc: auc_roc.value,
         auc_roc_error: auc_roc.error,
         auc_pr: auc_pr.value,
         auc_pr_error: auc_pr.error,
         significance_ratio: ratio.value,
         significance_ratio_error: ratio.error,
-        best_cut: over(trainings, |m| (m.best_cut, None))?.value,
-    })
+        best_cut: cut.value,
+    };
+    Some((mean, [auc_roc.spread, auc_pr.spread, ratio.spread, cut.spread]))
 }

@@ -31,6 +31,31 @@ pub use surrogate::{
 };
 pub use training::training_figure;
 
+/// Names of all figures that a page can have.
+pub(crate) const NAMES: [&str; 21] = [
+    "roc",
+    "rejection",
+    "pareto",
+    "scores",
+    "training",
+    "predictions",
+    "residuals",
+    "resolution",
+    "calibration",
+    "pit",
+    "coverage",
+    "surrogate_roc",
+    "spectra",
+    "epistemic",
+    "shifts",
+    "single_jets",
+    "auc-roc",
+    "auc-pr",
+    "significance-ratio",
+    "best-cut",
+    "interpolation",
+];
+
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
@@ -47,6 +72,11 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// Its anchor on a page: a fixed word, never text from outside.
+    pub(crate) fn anchor(&self) -> &'static str {
+        NAMES.into_iter().find(|&name| name == self.name).unwrap_or("figure")
+    }
+
     /// Its files: path relative to the report's folder, and contents.
     pub(crate) fn files(&self) -> [(std::path::PathBuf, String); 2] {
         let stem = std::path::PathBuf::from("figures").join(crate::escape::file_stem(&self.name));

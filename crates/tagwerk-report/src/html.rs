@@ -32,7 +32,7 @@ pub(crate) type Section<'a> = (&'a str, &'a str, String);
 
 /// A section a figure.
 pub(crate) fn figure_sections(figures: &[Figure]) -> impl Iterator<Item = Section<'_>> {
-    (figures.iter()).map(|figure| (figure_id(figure), figure.title.as_str(), embedded(figure)))
+    (figures.iter()).map(|figure| (figure.anchor(), figure.title.as_str(), embedded(figure)))
 }
 
 /// Where the result comes from, and how it is made again; a section that would be empty is left out.
@@ -86,33 +86,6 @@ pub(crate) fn document(title: &str, summary: &str, sections: &[Section]) -> Stri
 fn reproduce(commands: &[String]) -> String {
     let commands: Vec<String> = commands.iter().map(|c| html(c)).collect();
     format!("<pre><code>{}</code></pre>\n", commands.join("\n"))
-}
-
-/// Anchors of the figures are fixed words, never text from outside.
-fn figure_id(figure: &Figure) -> &'static str {
-    match figure.name.as_str() {
-        "predictions" => "predictions",
-        "residuals" => "residuals",
-        "resolution" => "resolution",
-        "roc" => "roc",
-        "pareto" => "pareto",
-        "scores" => "scores",
-        "training" => "training",
-        "calibration" => "calibration",
-        "pit" => "pit",
-        "coverage" => "coverage",
-        "surrogate_roc" => "surrogate_roc",
-        "spectra" => "spectra",
-        "epistemic" => "epistemic",
-        "shifts" => "shifts",
-        "single_jets" => "single_jets",
-        "auc-roc" => "auc-roc",
-        "auc-pr" => "auc-pr",
-        "significance-ratio" => "significance-ratio",
-        "best-cut" => "best-cut",
-        "interpolation" => "interpolation",
-        _ => "rejection",
-    }
 }
 
 fn embedded(figure: &Figure) -> String {

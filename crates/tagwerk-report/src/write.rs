@@ -6,35 +6,10 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{ReportError, Result};
-use crate::figure::{Figure, pareto_figure, rejection_overview, roc_figure, score_figure, training_figure};
+use crate::figure::{self, Figure, pareto_figure, rejection_overview, roc_figure, score_figure, training_figure};
 use crate::html;
 use crate::input::ReportInput;
 use crate::table::{table_csv, table_latex, table_markdown, table_text, trainings_csv};
-
-/// Names of all figures.
-const STEMS: [&str; 21] = [
-    "roc",
-    "rejection",
-    "pareto",
-    "scores",
-    "training",
-    "predictions",
-    "residuals",
-    "resolution",
-    "calibration",
-    "pit",
-    "coverage",
-    "surrogate_roc",
-    "spectra",
-    "epistemic",
-    "shifts",
-    "single_jets",
-    "auc-roc",
-    "auc-pr",
-    "significance-ratio",
-    "best-cut",
-    "interpolation",
-];
 
 /// Names of all tables that have a file of their own.
 const TABLES: [&str; 8] = [
@@ -124,7 +99,7 @@ impl Report {
     /// not have are removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let wanted = |file: &Path| self.files.iter().any(|(path, _)| path == file);
-        let stems = STEMS
+        let stems = figure::NAMES
             .iter()
             .flat_map(|stem| ["svg", "csv"].map(|end| Path::new("figures").join(stem).with_extension(end)));
         let tables = TABLES

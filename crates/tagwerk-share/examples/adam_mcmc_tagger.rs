@@ -19,7 +19,7 @@ use std::path::Path;
 use tagwerk_data::{JetDataset, JetOptions, Jets, Part as DataPart};
 use tagwerk_nn::Device;
 use tagwerk_share::TaggerTarget;
-use tagwerk_stats::{Truth, delong};
+use tagwerk_stats::{Truth, delong, logistic};
 use tagwerk_surrogate::posterior::{
     AdamMcmcConfig, ChainsConfig, Draws, Method, Part, PosteriorConfig, Reduction, Surroundings, Target, Tempering,
     infer,
@@ -140,7 +140,7 @@ fn tell(draws: &Draws, test: &TaggerTarget<ParticleNet>, labels: &[u8]) -> Outco
     for (draw, weights) in draws.iter().enumerate() {
         let weights: Vec<f64> = weights.iter().map(|&w| f64::from(w)).collect();
         let odds = test.log_odds(&weights, Part::all())?;
-        let probabilities: Vec<f64> = odds.iter().map(|odds| 1.0 / (1.0 + (-odds).exp())).collect();
+        let probabilities: Vec<f64> = odds.iter().map(|&odds| logistic(odds)).collect();
         line(&format!("draw {draw}"), &probabilities, labels, &truth)?;
         all.push(probabilities);
     }

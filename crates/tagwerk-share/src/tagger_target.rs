@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use tagwerk_nn::layers::{Part as NetworkPart, PartMut, Pass};
 use tagwerk_nn::{Device, Gradients, Tensor, loss};
 use tagwerk_physics::View;
-use tagwerk_surrogate::posterior::{Part, Target, TargetError, softplus};
+use tagwerk_stats::cross_entropy;
+use tagwerk_surrogate::posterior::{Part, Target, TargetError};
 use tagwerk_taggers::Network;
 
 /// Jets whose statistics a normalization shares, when no other number is given.
@@ -95,9 +96,10 @@ impl<N: Network> TaggerTarget<N> {
         // A sampler that panicked in another thread left whole weights, which are replaced here.
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         set(&mut *network, weights);
-        let pass = Pass::Training {
-            seed: self.seed,
-            step: part.draw(),
+        let (seed, step) = (self.seed, part.draw());
+        let pass = match wanted {
+            true => Pass::Training { seed, step },
+            false => Pass::Trial { seed, step },
         };
         let device = pass.device(&self.device);
         let total = part.len(self.labels.len());
@@ -105,7 +107,7 @@ impl<N: Network> TaggerTarget<N> {
             let rows: Vec<usize> = (first..total.min(first + self.group)).map(|at| part.row(at)).collect();
             let labels: Vec<f32> = rows.iter().map(|&row| self.labels[row]).collect();
             let logits = network.forward(&self.view.select(&rows)?, &pass, &device)?;
-            let odds = host(loss::log_odds(logits.clone().inner()))?;
+            let odds = host(loss::log_odds(logits.clone().detach()))?;
             let gradient = match wanted {
                 false => Vec::new(),
                 true => {
@@ -113,9 +115,6 @@ impl<N: Network> TaggerTarget<N> {
                     of_blocks(&*network, &sum.backward(), &pass)?
                 }
             };
-            if !wanted {
-                forget(&device);
-            }
             listen(Group {
                 first,
                 odds: odds.into_iter().map(f64::from).collect(),
@@ -125,13 +124,6 @@ impl<N: Network> TaggerTarget<N> {
         }
         Ok(())
     }
-}
-
-/// Burn keeps the steps of a forward pass that nobody walks back until some pass is walked back: this is the smallest one.
-/// Without it, scoring ten thousand jets ten times took 24 GB.
-fn forget(device: &Device) {
-    let one: Tensor<1> = Tensor::ones([1], device).require_grad();
-    drop((one * 2.0).sum().backward());
 }
 
 /// What a group of jets gave.
@@ -148,7 +140,7 @@ impl Group {
     fn write(&self, losses: &mut [f64]) {
         let own = losses[self.first..].iter_mut();
         for ((out, &odds), &label) in own.zip(&self.odds).zip(&self.labels) {
-            *out = negative_log(odds, label);
+            *out = cross_entropy(odds, label > 0.5);
         }
     }
 }
@@ -157,11 +149,6 @@ fn host(values: Tensor<1>) -> Result<Vec<f32>, TargetError> {
     let data = values.into_data().convert::<f32>();
     data.try_into_vec()
         .map_err(|e| format!("reading a tensor: {e:?}").into())
-}
-
-/// -log p of a label at these log-odds, without overflow.
-fn negative_log(odds: f64, label: f32) -> f64 {
-    softplus(if label > 0.5 { -odds } else { odds })
 }
 
 fn set(network: &mut dyn Network, weights: &[f64]) {

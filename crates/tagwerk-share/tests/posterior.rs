@@ -3,11 +3,15 @@
 
 use tagwerk_data::{JetDataset, Part as DataPart};
 use tagwerk_nn::Device;
+use tagwerk_physics::View;
 use tagwerk_share::TaggerTarget;
 use tagwerk_surrogate::posterior::{
     AdamMcmcConfig, ChainsConfig, Method, Part, PosteriorConfig, Surroundings, Target, infer,
 };
-use tagwerk_taggers::{ParticleNet, ParticleNetConfig, Tagger};
+use tagwerk_taggers::{
+    CnnConfig, LorentzNetConfig, Network, PartConfig, ParticleNet, ParticleNetConfig, PcnnConfig, PfnConfig, Tagger,
+    TreeNinConfig,
+};
 
 /// A small ParticleNet on jets of the embedded sample.
 fn target(jets: usize, group: usize, dropout: f64) -> TaggerTarget<ParticleNet> {
@@ -69,7 +73,6 @@ fn equal_calls_give_equal_bits_and_a_draw_is_a_dropout_of_its_own() {
     let target = target(40, 20, 0.3);
     let start = target.start();
     let first = losses(&target, &start, Part::all());
-    // In between the running statistics of the normalizations have moved.
     let other: Vec<f64> = start.iter().map(|w| w * 0.9).collect();
     let elsewhere = losses(&target, &other, Part::all());
     assert_ne!(first, elsewhere);
@@ -77,6 +80,44 @@ fn equal_calls_give_equal_bits_and_a_draw_is_a_dropout_of_its_own() {
     let rows: Vec<usize> = (0..40).collect();
     assert_eq!(first, losses(&target, &start, Part::of(&rows)));
     assert_ne!(first, losses(&target, &start, Part::of(&rows).with_draw(1)));
+}
+
+/// Losses come of a pass that nothing is recorded of; the kinds of layers that tell a training from a scoring all tell it
+/// from a trial too.
+#[test]
+fn losses_are_those_of_training_for_every_kind_of_layer() {
+    let all = JetDataset::sample().unwrap().load(DataPart::Train, None).unwrap();
+    let jets = all.slice(0..12);
+    let labels: Vec<f32> = jets.labels.iter().map(|&label| f32::from(label)).collect();
+    fn check<N: Network>(name: &str, network: N, view: View, labels: &[f32]) {
+        let target = TaggerTarget::new(network, view, labels.to_vec(), 5, &Device::flex())
+            .unwrap()
+            .with_groups(5);
+        let weights = target.start();
+        let part = Part::all().with_draw(2);
+        let (mut recorded, mut trial) = (vec![0.0; labels.len()], vec![0.0; labels.len()]);
+        let mut gradient = vec![0.0; weights.len()];
+        (target.loss_and_gradient(&weights, part, &mut recorded, &mut gradient)).unwrap();
+        target.losses(&weights, part, &mut trial).unwrap();
+        assert_eq!(recorded, trial, "{name}");
+        assert!(gradient.iter().any(|g| *g != 0.0), "{name}");
+    }
+    macro_rules! check {
+        ($($config:ty => $settings:expr),+ $(,)?) => {$(
+            let config: $config = toml::from_str($settings).unwrap();
+            let (network, view) = (config.init(1, &Device::flex()).unwrap(), config.view(&jets).unwrap());
+            check(stringify!($config), network, view, &labels);
+        )+};
+    }
+    check!(
+        ParticleNetConfig => "dropout = 0.2\nhidden = 8\nblocks = [{ k = 4, widths = [6] }]",
+        PfnConfig => "",
+        PartConfig => "",
+        LorentzNetConfig => "",
+        TreeNinConfig => "",
+        CnnConfig => "",
+        PcnnConfig => "",
+    );
 }
 
 #[test]

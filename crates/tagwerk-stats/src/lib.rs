@@ -66,6 +66,7 @@ mod error;
 mod evaluation;
 mod jensen_shannon;
 mod landscape;
+mod logistic;
 mod out_of_domain;
 mod pareto;
 mod precision_recall;
@@ -111,6 +112,7 @@ pub use jensen_shannon::{JsDistance, jensen_shannon, js_over_members};
 pub use landscape::{
     Comparison, Landscape, LandscapeOptions, LandscapeResult, TaggerInput, TaggerResult, TrainingInput, TrainingResult,
 };
+pub use logistic::{cross_entropy, logistic, softplus};
 pub use out_of_domain::{Flagged, Mahalanobis, Neighbors, OutOfDomain, out_of_domain, threshold};
 pub use pareto::{ParetoPoint, SIGMAS, Standing, pareto_front};
 pub use precision_recall::PrecisionRecall;

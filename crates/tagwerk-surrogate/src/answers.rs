@@ -9,7 +9,6 @@ use crate::error::SurrogateError;
 use crate::score_model::{ScoreModel, cdf, sample};
 use crate::shared::SharedSurrogate;
 use crate::table::Table;
-use crate::transform::score_of_logit;
 use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt32Array, UInt64Array,
 };
@@ -20,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tagwerk_data::random::{normal, stream};
 use tagwerk_data::{Packing, ParquetSink};
-use tagwerk_stats::{StatsError, epistemic_spread, normal_quantile};
+use tagwerk_stats::{StatsError, epistemic_spread, logistic, normal_quantile};
 
 /// Jets answered at a time, and fewer where many scores are drawn for each.
 const JETS: usize = 4_096;
@@ -324,7 +323,7 @@ impl<'a> Asking<'a> {
             .into_par_iter()
             .map(|row| {
                 let of = |member: &Vec<f64>| member[row * STRATA..(row + 1) * STRATA].to_vec();
-                let scores: Vec<f64> = drawn.iter().flat_map(of).map(score_of_logit).collect();
+                let scores: Vec<f64> = drawn.iter().flat_map(of).map(logistic).collect();
                 Ok(epistemic_spread(&scores, members)?.range)
             })
             .collect::<Result<_, StatsError>>()
@@ -344,26 +343,28 @@ impl<'a> Asking<'a> {
             .collect();
         let mut out = vec![0.0f32; rows.len() * samples];
         let width = self.shared.columns();
-        for member in 0..members {
-            for turn in 0..members {
-                // The first sample that is this member's in rows of this turn.
-                let first = (member + members - turn) % members;
-                let own: Vec<usize> = (first..samples).step_by(members).collect();
-                let jets: Vec<usize> = (0..rows.len())
-                    .filter(|&i| rows[i] % members as u64 == turn as u64)
-                    .collect();
-                if own.is_empty() || jets.is_empty() {
-                    continue;
-                }
+        // Jets whose rows have the same remainder share their samples' members, so that each asks for as many a jet.
+        for turn in 0..members {
+            let jets: Vec<usize> = (0..rows.len())
+                .filter(|&i| rows[i] % members as u64 == turn as u64)
+                .collect();
+            if jets.is_empty() {
+                continue;
+            }
+            let of: Vec<f64> = (jets.iter())
+                .flat_map(|&i| &conditions[i * width..(i + 1) * width])
+                .copied()
+                .collect();
+            for first in 0..members.min(samples) {
+                let own = (first..samples).step_by(members);
                 let z: Vec<f64> = (jets.iter())
-                    .flat_map(|&i| own.iter().map(|&j| noise[i][j]).collect::<Vec<_>>())
+                    .flat_map(|&i| own.clone().map(|j| noise[i][j]).collect::<Vec<_>>())
                     .collect();
-                let of: Vec<f64> = (jets.iter())
-                    .flat_map(|&i| conditions[i * width..(i + 1) * width].iter().copied())
-                    .collect();
-                let logits = sample(self.shared, member, &of, &z)?;
-                for (&i, logits) in jets.iter().zip(logits.chunks_exact(own.len())) {
-                    (own.iter().zip(logits)).for_each(|(&j, &x)| out[i * samples + j] = self.score(x) as f32);
+                let mut logits = sample(self.shared, (turn + first) % members, &of, &z)?.into_iter();
+                for &i in &jets {
+                    for (j, x) in own.clone().zip(&mut logits) {
+                        out[i * samples + j] = self.score(x) as f32;
+                    }
                 }
             }
         }

@@ -58,7 +58,7 @@ pub use ode::{Adaptive, Fixed, Scheme, Solution, Solver, Times, Velocity, solve}
 pub use surrogate::{Samples, Surrogate};
 pub use table::{Columns, Table, TableConfig};
 pub use train::{Adam, SurrogateTrainer, TrainingSummary};
-pub use transform::{Clamped, ScoreKind, Transform, score_of_logit};
+pub use transform::{Clamped, ScoreKind, Transform};
 pub use velocity::{Conditioned, Entry, Folded, NetScratch, Real, VelocityConfig, VelocityNet};
 
 // Calibration, evaluation, sharing.

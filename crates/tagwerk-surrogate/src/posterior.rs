@@ -75,4 +75,4 @@ pub use sgld::{SgldConfig, SgldState};
 pub use swag::{Swag, SwagConfig};
 pub use target::{OnRows, Part, Target, TargetError};
 pub use trace::{Trace, TraceSummary};
-pub use variational::{FlipoutMap, LocalMap, Noise, Start, VariationalConfig, VariationalState, softplus};
+pub use variational::{FlipoutMap, LocalMap, Noise, Start, VariationalConfig, VariationalState};

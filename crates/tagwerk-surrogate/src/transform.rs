@@ -7,6 +7,7 @@
 
 use crate::error::SurrogateError;
 use serde::{Deserialize, Serialize};
+use tagwerk_stats::logistic;
 
 /// What the score column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,16 +53,6 @@ pub struct Clamped {
 /// ln(p / (1 - p)).
 fn logit(p: f64) -> f64 {
     p.ln() - (-p).ln_1p()
-}
-
-/// The score of a logit, 1 / (1 + e^-l), without overflow and with the digits of small scores.
-pub fn score_of_logit(l: f64) -> f64 {
-    if l >= 0.0 {
-        1.0 / (1.0 + (-l).exp())
-    } else {
-        let e = l.exp();
-        e / (1.0 + e)
-    }
 }
 
 impl Transform {
@@ -129,7 +120,7 @@ impl Transform {
     /// The score of x, in what the column held.
     pub fn to_score(&self, x: f64) -> f64 {
         match self.kind {
-            ScoreKind::Probability => score_of_logit(self.scale * x),
+            ScoreKind::Probability => logistic(self.scale * x),
             ScoreKind::Logit => self.scale * x,
         }
     }
@@ -194,18 +185,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn scores_of_large_logits_keep_their_digits() {
-        assert_eq!(score_of_logit(0.0), 0.5);
-        assert!((score_of_logit(-40.0) / (-40.0_f64).exp() - 1.0).abs() < 1e-12);
-        assert_eq!((score_of_logit(800.0), score_of_logit(-800.0)), (1.0, 0.0));
-    }
-
     proptest! {
         #[test]
         fn score_and_back_is_the_score_and_the_jacobian_is_its_slope(l in -15.0..6.0f64) {
             let transform = Transform::default();
-            let s = score_of_logit(l);
+            let s = logistic(l);
             let x = transform.to_x(s).unwrap();
             prop_assert!((transform.to_score(x) - s).abs() <= 1e-12 * s);
             let h = 1e-6;

@@ -1,6 +1,7 @@
 //! Labels and weights of a batch, for learners that are no network.
 
 use tagwerk_physics::View;
+use tagwerk_stats::cross_entropy;
 use tagwerk_train::Batch;
 
 /// The class (1 for signal) and the weight of each jet of a batch.
@@ -26,12 +27,7 @@ pub(crate) fn is_finite(batch: &Batch) -> bool {
 pub(crate) fn mean_cross_entropy(log_odds: &[f32], batch: &Batch) -> f64 {
     let (mut sum, mut total) = (0.0, 0.0);
     for (&score, (class, weight)) in log_odds.iter().zip(class_weights(batch)) {
-        let z = if class == 1 {
-            -f64::from(score)
-        } else {
-            f64::from(score)
-        };
-        sum += weight * (z.max(0.0) + (-z.abs()).exp().ln_1p());
+        sum += weight * cross_entropy(f64::from(score), class == 1);
         total += weight;
     }
     sum / total.max(f64::MIN_POSITIVE)

@@ -11,11 +11,10 @@ use crate::facts::{self, Facts};
 use crate::learner::Learner;
 use crate::observer::CheckpointKind;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use tagwerk_data::{hexadecimal, sha256};
+use tagwerk_data::{file_digest, sha256};
 
 /// Version of the layout; other ones are refused.
 const FORMAT: u32 = 2;
@@ -237,22 +236,8 @@ fn file_names(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn record(file: &Path) -> Result<FileRecord> {
-    let mut reader = File::open(file).map_err(io(file, "open"))?;
-    let mut digest = Sha256::new();
-    let mut chunk = vec![0; 1 << 16];
-    let mut bytes = 0;
-    loop {
-        let read = std::io::Read::read(&mut reader, &mut chunk).map_err(io(file, "read"))?;
-        if read == 0 {
-            break;
-        }
-        digest.update(&chunk[..read]);
-        bytes += read as u64;
-    }
-    Ok(FileRecord {
-        bytes,
-        sha256: hexadecimal(&digest.finalize()),
-    })
+    let (bytes, sha256) = file_digest(file)?;
+    Ok(FileRecord { bytes, sha256 })
 }
 
 /// What stands in [`STATE_CHECKSUM`]: `sha256sum -c` understands it.

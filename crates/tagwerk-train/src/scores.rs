@@ -48,7 +48,7 @@ impl ScoreTable {
     pub fn probabilities(&self) -> Vec<f64> {
         self.log_odds
             .iter()
-            .map(|&s| 1.0 / (1.0 + (-f64::from(s)).exp()))
+            .map(|&s| tagwerk_stats::logistic(f64::from(s)))
             .collect()
     }
 

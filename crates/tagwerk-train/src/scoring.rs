@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tagwerk_data::Task;
-use tagwerk_stats::{Roc, Truth, WorkingPoints, evaluate, evaluate_regression};
+use tagwerk_stats::{Roc, Truth, WorkingPoints, cross_entropy, evaluate, evaluate_regression};
 
 /// What a learner says of events, as their task has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,7 +280,7 @@ pub fn figures(table: &ScoreTable, what: &str, extra: &[Metric]) -> Result<Figur
         (Metric::ValRejection(p).to_string(), value)
     });
     Ok(Figures {
-        loss: cross_entropy(table),
+        loss: mean_cross_entropy(table),
         auc: evaluation.auc,
         points: points_auc(table).map_err(fault)?,
         accuracy: evaluation.accuracy,
@@ -315,12 +315,10 @@ fn points_auc(table: &ScoreTable) -> tagwerk_stats::Result<Option<Vec<PointAuc>>
 
 /// Mean of log(1 + exp(-s)) over signal and log(1 + exp(s)) over background: the cross entropy of a sigmoid of s, and
 /// of a softmax over two outputs whose difference is s. One order of summation, so one result.
-fn cross_entropy(table: &ScoreTable) -> f64 {
+fn mean_cross_entropy(table: &ScoreTable) -> f64 {
     let (mut sum, mut weights) = (0.0, 0.0);
     for ((&s, &label), &weight) in table.log_odds.iter().zip(&table.labels).zip(&table.weights) {
-        let wrong = if label == 1 { -f64::from(s) } else { f64::from(s) };
-        let loss = wrong.max(0.0) + (-wrong.abs()).exp().ln_1p();
-        sum += f64::from(weight) * loss;
+        sum += f64::from(weight) * cross_entropy(f64::from(s), label == 1);
         weights += f64::from(weight);
     }
     sum / weights

@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use crate::format;
 use crate::session::Session;
 use clap::Args;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use tagwerk_parametric::Method;
 use tagwerk_share::{
     Checkpoint, ImportOptions, Inspection, KerasNetwork, ParametricImport, ParametricInspection, WeaverParticleNet,
@@ -91,17 +92,7 @@ pub fn run(typed: &Typed, session: &Session) -> Result<(), Failure> {
         neighbors: typed.neighbors,
     };
     let told = import(&typed.weights, folder, &options, &session.context()?)?;
-    let choices: String = told
-        .choices
-        .iter()
-        .map(|(key, value)| format!("  {key:<17} {value}\n"))
-        .collect();
-    let text = format!(
-        "{}\n{choices}run: {} ({} parameters)\n",
-        described(&told.network),
-        told.run.display(),
-        format::grouped(told.parameters as u64)
-    );
+    let text = imported(&described(&told.network), &told.choices, &told.run, told.parameters);
     session.output.result(&text, &told)
 }
 
@@ -122,18 +113,21 @@ fn checkpoint(typed: &Typed, session: &Session) -> Result<(), Failure> {
         return session.output.result(&tensors(&found), &found);
     };
     let told = import_parametric(&typed.weights, folder, &options, &session.context()?)?;
-    let choices: String = told
-        .choices
+    let text = imported(&parametric(&told.network), &told.choices, &told.run, told.parameters);
+    session.output.result(&text, &told)
+}
+
+/// What was read, what was chosen for what it leaves open, and where it is now.
+fn imported(network: &str, choices: &BTreeMap<String, String>, run: &Path, parameters: usize) -> String {
+    let choices: String = choices
         .iter()
         .map(|(key, value)| format!("  {key:<17} {value}\n"))
         .collect();
-    let text = format!(
-        "{}\n{choices}run: {} ({} parameters)\n",
-        parametric(&told.network),
-        told.run.display(),
-        format::grouped(told.parameters as u64)
-    );
-    session.output.result(&text, &told)
+    format!(
+        "{network}\n{choices}run: {} ({} parameters)\n",
+        run.display(),
+        format::grouped(parameters as u64)
+    )
 }
 
 /// A parametric network in one line.

@@ -3,17 +3,6 @@
 use super::*;
 use crate::split::Part;
 
-/// A file of one of the three variants. UCI publishes neither sizes nor checksums.
-const fn file(name: &'static str, part: Part, rows: u64) -> FileEntry {
-    FileEntry {
-        name,
-        part,
-        rows,
-        bytes: None,
-        md5: None,
-    }
-}
-
 /// The columns of both sets of events.
 pub(super) const COLUMNS: [ColumnEntry; 3] = [
     ColumnEntry {
@@ -55,12 +44,12 @@ pub(super) const ENTRY: CatalogueEntry = CatalogueEntry {
     columns: &COLUMNS,
     split: "by files, as published, of three variants of 7,000,000 and 3,500,000 each; validation is taken from the training events",
     files: &[
-        file("all_train.csv.gz", Part::Train, 7_000_000),
-        file("all_test.csv.gz", Part::Test, 3_500_000),
-        file("not1000_train.csv.gz", Part::Train, 7_000_000),
-        file("not1000_test.csv.gz", Part::Test, 3_500_000),
-        file("1000_train.csv.gz", Part::Train, 7_000_000),
-        file("1000_test.csv.gz", Part::Test, 3_500_000),
+        FileEntry::unchecked("all_train.csv.gz", Part::Train, 7_000_000),
+        FileEntry::unchecked("all_test.csv.gz", Part::Test, 3_500_000),
+        FileEntry::unchecked("not1000_train.csv.gz", Part::Train, 7_000_000),
+        FileEntry::unchecked("not1000_test.csv.gz", Part::Test, 3_500_000),
+        FileEntry::unchecked("1000_train.csv.gz", Part::Train, 7_000_000),
+        FileEntry::unchecked("1000_test.csv.gz", Part::Test, 3_500_000),
     ],
     rows: [21_000_000, 0, 10_500_000],
     base_url: Some("http://mlphysics.ics.uci.edu/data/hepmass"),

@@ -45,9 +45,9 @@ impl BatchNorm {
     pub fn forward(&mut self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let parameters = self.block.tensor(pass);
         match pass {
-            Pass::Training { .. } => {
+            Pass::Training { .. } | Pass::Trial { .. } => {
                 let (y, statistics) = ops::batch_norm_training(x, parameters);
-                self.running.note([&statistics]);
+                self.running.note(pass, [&statistics]);
                 y
             }
             Pass::Scoring => ops::batch_norm_scoring(x, parameters, &self.running.statistics()[0]),
@@ -62,9 +62,9 @@ impl BatchNorm {
     pub fn forward_sites(&mut self, x: Tensor<2>, sites: &Arc<Sites>, relu: bool, pass: &Pass) -> Tensor<2> {
         let parameters = self.block.tensor(pass);
         match pass {
-            Pass::Training { .. } => {
+            Pass::Training { .. } | Pass::Trial { .. } => {
                 let (y, statistics) = ops::site_norm_training(x, parameters, sites, relu);
-                self.running.note([&statistics]);
+                self.running.note(pass, [&statistics]);
                 y
             }
             Pass::Scoring => ops::site_norm_scoring(x, parameters, &self.running.statistics()[0], sites, relu),

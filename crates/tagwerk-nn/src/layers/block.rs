@@ -190,11 +190,11 @@ impl Block {
         self.len() == 0
     }
 
-    /// The parameters for a pass: tracked while training, plain while scoring.
+    /// The parameters for a pass: tracked while training, plain otherwise.
     pub fn tensor(&self, pass: &Pass) -> Tensor<1> {
         match pass {
             Pass::Training { .. } => self.values.clone(),
-            Pass::Scoring => self.values.clone().inner(),
+            Pass::Trial { .. } | Pass::Scoring => self.values.clone().inner(),
         }
     }
 

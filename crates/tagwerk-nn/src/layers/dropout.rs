@@ -33,7 +33,7 @@ impl Dropout {
     /// # Shapes
     /// - `x`: `[B, C]`; returns `[B, C]`
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let Pass::Training { seed, step } = *pass else { return x };
+        let Some((seed, step)) = pass.draws() else { return x };
         if self.rate <= 0.0 {
             return x;
         }
@@ -69,7 +69,7 @@ pub(super) fn check_rate(layer: &str, rate: f64) -> Result<(), NnError> {
 /// A key for each dropout of a layer in this step, or none: if all rates are zero and while scoring. A resumed training
 /// drops what the uninterrupted one would have dropped.
 pub(super) fn keys(layer: &str, rates: impl Iterator<Item = f64>, pass: &Pass) -> Vec<[u32; 2]> {
-    let Pass::Training { seed, step } = *pass else {
+    let Some((seed, step)) = pass.draws() else {
         return Vec::new();
     };
     let rates: Vec<f64> = rates.collect();

@@ -121,11 +121,11 @@ impl EdgeConv {
     pub fn forward(&mut self, x: Tensor<2>, segments: &Segments, graph: &Arc<Neighbors>, pass: &Pass) -> Tensor<2> {
         let parameters = self.block.tensor(pass);
         match pass {
-            Pass::Training { .. } => {
+            Pass::Training { .. } | Pass::Trial { .. } => {
                 let (y, statistics) =
                     ops::edge_conv_training(x, parameters, &self.spec, segments, graph, &self.workspace);
                 self.running
-                    .note(statistics.layers.iter().chain([&statistics.shortcut]));
+                    .note(pass, statistics.layers.iter().chain([&statistics.shortcut]));
                 y
             }
             Pass::Scoring => {

@@ -90,11 +90,11 @@ impl LorentzEdge {
     pub fn forward(&mut self, h: Tensor<2>, x: Tensor<2>, jets: &Segments, pass: &Pass) -> (Tensor<2>, Tensor<2>) {
         let parameters = self.block.tensor(pass);
         let out = match pass {
-            Pass::Training { .. } => {
+            Pass::Training { .. } | Pass::Trial { .. } => {
                 let inputs = [h, x.clone()];
                 let (out, statistics) =
                     ops::lorentz_edge_training(inputs, parameters, &self.spec, jets, &self.workspace);
-                self.running.note([&statistics]);
+                self.running.note(pass, [&statistics]);
                 out
             }
             Pass::Scoring => {

@@ -97,10 +97,10 @@ impl PairEmbedding {
         }
         let (features, parameters) = (Arc::new(features), self.block.tensor(pass));
         Ok(match pass {
-            Pass::Training { .. } => {
+            Pass::Training { .. } | Pass::Trial { .. } => {
                 let (bias, statistics) =
                     ops::pair_embedding_training(parameters, &features, &self.spec, &places, &self.workspace);
-                self.running.note(&statistics);
+                self.running.note(pass, &statistics);
                 bias
             }
             Pass::Scoring => {

@@ -148,7 +148,7 @@ impl RowChain {
 
     fn run(&self, x: Tensor<2>, other: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         let keys = keys(self.block.name(), self.spec.dropouts(), pass);
-        let keep = *pass != Pass::Scoring;
+        let keep = pass.is_recorded();
         let parameters = self.block.tensor(pass);
         ops::row_chain(x, other, parameters, &self.spec, keys, keep, &self.workspace)
     }

@@ -1,5 +1,6 @@
 //! Running statistics of batch normalization.
 
+use super::Pass;
 use crate::kernels::norm::Statistics;
 
 /// Running mean and variance of the normalizations of one layer.
@@ -48,9 +49,11 @@ impl Running {
         &mut self.statistics
     }
 
-    /// Notes the statistics of a batch. They count once its step is taken: [`Running::commit`].
-    pub fn note<'a>(&mut self, batch: impl IntoIterator<Item = &'a Statistics>) {
-        self.pending = batch.into_iter().cloned().collect();
+    /// Notes the statistics of a batch of training. They count once its step is taken: [`Running::commit`].
+    pub fn note<'a>(&mut self, pass: &Pass, batch: impl IntoIterator<Item = &'a Statistics>) {
+        if pass.is_recorded() {
+            self.pending = batch.into_iter().cloned().collect();
+        }
     }
 
     /// Takes in the noted batch. A batch of nothing says nothing.
@@ -79,11 +82,12 @@ mod tests {
     fn running_statistics_follow_pytorch() {
         // torch.nn.BatchNorm1d(1) after one batch [1, 3]: mean 0 + 0.1 * 2, var 1 + 0.1 * (2 - 1).
         let mut running = Running::new("bn", &[1], 0.1);
-        running.note(&[Statistics {
+        let batch = [Statistics {
             mean: vec![2.0],
             variance: vec![1.0],
             count: 2,
-        }]);
+        }];
+        running.note(&Pass::Training { seed: 0, step: 0 }, &batch);
         assert_eq!(
             running.statistics()[0].mean[0],
             0.0,
@@ -92,5 +96,8 @@ mod tests {
         running.commit();
         assert!((running.statistics()[0].mean[0] - 0.2).abs() < 1e-7);
         assert!((running.statistics()[0].variance[0] - 1.1).abs() < 1e-7);
+        running.note(&Pass::Trial { seed: 0, step: 1 }, &batch);
+        running.commit();
+        assert!((running.statistics()[0].mean[0] - 0.2).abs() < 1e-7, "a trial is noted");
     }
 }

@@ -108,7 +108,7 @@ impl TreeEmbedding {
                 last: last.copied().unwrap_or(0),
             });
         }
-        let (train, parameters) = (matches!(pass, Pass::Training { .. }), self.block.tensor(pass));
+        let (train, parameters) = (pass.is_recorded(), self.block.tensor(pass));
         Ok(ops::tree_embedding(
             x,
             parameters,

@@ -10,7 +10,7 @@ use crate::error::ParametricError;
 use crate::evaluation::{PointScores, point_of};
 use crate::hypotheses::Hypotheses;
 use serde::{Deserialize, Serialize};
-use tagwerk_stats::{CutOptions, CutScan, Significance, Yields};
+use tagwerk_stats::{CutOptions, CutScan, Significance, Yields, logistic};
 use tagwerk_train::ScoreTable;
 
 /// Bins of a reliability diagram.
@@ -132,10 +132,6 @@ pub(super) fn by_mass(
             })
         })
         .collect()
-}
-
-fn logistic(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
 }
 
 /// Weights that make both classes count as much, 1 in all.

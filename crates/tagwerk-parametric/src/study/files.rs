@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 use tagwerk_data::{Packing, ParquetSink, Plan, features_of, open};
+use tagwerk_stats::logistic;
 
 /// A hypothesis that events were scored at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -101,10 +102,7 @@ impl Scorer {
             let mut arrays: Vec<ArrayRef> = batch.columns().to_vec();
             for ((point, facts), sum) in points.iter().zip(&told.points).zip(&mut sums) {
                 let scores = self.log_odds_at(&features, point)?;
-                let scores: Vec<f32> = scores
-                    .iter()
-                    .map(|&s| (1.0 / (1.0 + (-f64::from(s)).exp())) as f32)
-                    .collect();
+                let scores: Vec<f32> = scores.iter().map(|&s| logistic(f64::from(s)) as f32).collect();
                 *sum += scores.iter().map(|&s| f64::from(s)).sum::<f64>();
                 arrays.push(Arc::new(Float32Array::from(scores)));
                 arrays.push(Arc::new(BooleanArray::from(vec![facts.out_of_range; batch.num_rows()])));

@@ -8,8 +8,7 @@
 use super::Study;
 use crate::error::SurrogateError;
 use crate::score_model::{ScoreModel, efficiency};
-use crate::transform::score_of_logit;
-use tagwerk_stats::{JsDistance, SpectrumBand, js_over_members};
+use tagwerk_stats::{JsDistance, SpectrumBand, js_over_members, logistic};
 
 /// Bins of the paper's spectrum: numpy's linspace(0.5, 1.1, 20).
 const EDGES: usize = 20;
@@ -29,7 +28,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
             .collect::<Result<_, _>>()?;
         let edges: Vec<f64> = (0..EDGES).map(|i| 0.5 + 0.6 * i as f64 / (EDGES - 1) as f64).collect();
         let own: Vec<f64> = (table.logits().iter().zip(table.labels()))
-            .map(|(&x, &label)| score_of_logit(if label == 1 { x } else { -x }))
+            .map(|(&x, &label)| logistic(if label == 1 { x } else { -x }))
             .collect();
         let (spectrum, distance) = spectrum(&edges, &own, &members)?;
         let mean = |row: usize| members.iter().map(|m| m[row]).sum::<f64>() / members.len() as f64;

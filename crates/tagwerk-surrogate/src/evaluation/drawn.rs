@@ -5,13 +5,12 @@
 use super::{Study, accuracy::Accuracy, by_class, over_jets};
 use crate::error::SurrogateError;
 use crate::score_model::{ScoreModel, sample};
-use crate::transform::score_of_logit;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use tagwerk_data::random::{normal, stream};
 use tagwerk_stats::{
     Epistemic, EpistemicSpread, OverJets, RankHistogram, SampleMean, StatsError, crps_of_samples, epistemic_spread,
-    rank_of, sample_quantile,
+    logistic, rank_of, sample_quantile,
 };
 
 /// Jets whose draws are in memory at once.
@@ -86,7 +85,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
         let of = |member: usize| &members[member][place * draws..(place + 1) * draws];
         let mut logits: Vec<f64> = (0..draws).map(|j| of((j + row) % members.len())[j]).collect();
         let observed = self.table.logits()[row];
-        let scores: Vec<f64> = logits.iter().map(|&x| score_of_logit(x)).collect();
+        let scores: Vec<f64> = logits.iter().map(|&x| logistic(x)).collect();
         let rank = rank_of(&logits, observed, self.options.seed, self.rows[row] as u64);
         let crps_logit = crps_of_samples(&logits, observed)?;
         logits.sort_by(f64::total_cmp);
@@ -94,7 +93,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
         let above = |i: usize| sample_quantile(&logits, i as f64 / last) >= observed;
         let spread = if members.len() > 1 {
             let all: Vec<f64> = (0..members.len())
-                .flat_map(|member| of(member).iter().map(|&x| score_of_logit(x)))
+                .flat_map(|member| of(member).iter().map(|&x| logistic(x)))
                 .collect();
             Some(epistemic_spread(&all, members.len())?)
         } else {
@@ -102,7 +101,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
         };
         Ok(Jet {
             rank,
-            crps: crps_of_samples(&scores, score_of_logit(observed))?,
+            crps: crps_of_samples(&scores, logistic(observed))?,
             crps_logit,
             above: (0..self.options.curve_points).map(above).collect(),
             spread,

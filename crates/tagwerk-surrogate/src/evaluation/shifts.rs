@@ -6,13 +6,12 @@ use crate::error::SurrogateError;
 use crate::roles::Roles;
 use crate::score_model::{ScoreModel, sample};
 use crate::score_table::ScoreTable;
-use crate::transform::score_of_logit;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tagwerk_stats::{
-    Ood, OutOfDomain, OverJets, ShiftCurve, ShiftPoint, StatsError, epistemic_spread, normal_quantile, out_of_domain,
-    threshold,
+    Ood, OutOfDomain, OverJets, ShiftCurve, ShiftPoint, StatsError, epistemic_spread, logistic, normal_quantile,
+    out_of_domain, threshold,
 };
 
 /// One condition moved by several amounts.
@@ -136,7 +135,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
                 .into_par_iter()
                 .map(|row| {
                     let of = |member: &Vec<f64>| member[row * draws..(row + 1) * draws].to_vec();
-                    let all: Vec<f64> = scores.iter().flat_map(of).map(score_of_logit).collect();
+                    let all: Vec<f64> = scores.iter().flat_map(of).map(logistic).collect();
                     Ok(epistemic_spread(&all, members)?.range)
                 })
                 .collect::<Result<_, StatsError>>()?;

@@ -5,9 +5,8 @@ use super::Study;
 use crate::error::SurrogateError;
 use crate::score_model::{ScoreModel, sample};
 use crate::score_table::ScoreTable;
-use crate::transform::score_of_logit;
 use tagwerk_data::random::{normal, stream};
-use tagwerk_stats::SingleJet;
+use tagwerk_stats::{SingleJet, logistic};
 
 /// Bins of the score, as in the paper.
 const BINS: usize = 10;
@@ -58,7 +57,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
         for member in 0..self.model.members() {
             let mut shares = vec![0.0; BINS];
             for logit in sample(self.model, member, whole.row(row), &noise)? {
-                shares[bin(score_of_logit(logit))] += 1.0 / draws as f64;
+                shares[bin(logistic(logit))] += 1.0 / draws as f64;
             }
             members.push(shares);
         }
@@ -80,7 +79,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
                 .cloned()
                 .zip(whole.row(row).iter().copied())
                 .collect(),
-            score: score_of_logit(whole.logits()[row]),
+            score: logistic(whole.logits()[row]),
             edges: (0..=BINS).map(|i| i as f64 / BINS as f64).collect(),
             mean: over(|a, b| a + b)
                 .into_iter()
@@ -125,10 +124,7 @@ impl<M: ScoreModel + ?Sized> Study<'_, M> {
             .collect();
         order.sort_by(|&a, &b| squares[a].total_cmp(&squares[b]).then(a.cmp(&b)));
         order.truncate(self.options.single_neighbors);
-        order
-            .into_iter()
-            .map(|i| score_of_logit(training.logits()[i]))
-            .collect()
+        order.into_iter().map(|i| logistic(training.logits()[i])).collect()
     }
 }
 

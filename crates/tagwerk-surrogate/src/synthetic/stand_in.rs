@@ -3,13 +3,13 @@
 
 use super::SyntheticClassifier;
 use crate::error::SurrogateError;
-use crate::transform::score_of_logit;
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use std::path::Path;
 use std::sync::Arc;
 use tagwerk_data::random::{normal, stream};
 use tagwerk_data::{Packing, ParquetSink};
+use tagwerk_stats::logistic;
 
 /// Columns of the sample, in order: named as `tagwerk features` names them, beside `row`, `label` and `score`.
 pub const COLUMNS: [&str; 12] = [
@@ -46,7 +46,7 @@ pub fn write_stand_in(path: &Path, rows: usize, seed: u64, columns: &[&str]) -> 
             tau *= 0.3 + 0.1 * normal(&mut rng).tanh();
             tau
         });
-        let score = score_of_logit(table.logits()[row]);
+        let score = logistic(table.logits()[row]);
         let jet = [label, score, pt, eta, phi, energy, n, mass];
         for (column, value) in values.iter_mut().zip(jet.into_iter().chain(taus)) {
             column.push(value as f32);

@@ -5,11 +5,10 @@ use crate::config::{Optimizer, SurrogateTraining};
 use crate::exact::encode;
 use crate::ode::Solver;
 use crate::table::Columns;
-use crate::transform::score_of_logit;
 use crate::velocity::VelocityConfig;
 use std::sync::Arc;
 use tagwerk_data::random;
-use tagwerk_stats::normal_cdf;
+use tagwerk_stats::{logistic, normal_cdf};
 use tagwerk_train::SystemClock;
 
 /// Mean and width of the logit of a toy jet.
@@ -26,7 +25,7 @@ fn toy(rows: usize, index: u64) -> Table {
         let (mean, width) = truth(label, n);
         c.extend([label, n]);
         labels.push(label);
-        scores.push(score_of_logit(mean + width * random::normal(&mut rng)));
+        scores.push(logistic(mean + width * random::normal(&mut rng)));
     }
     let columns = Columns {
         conditions: vec!["label".to_owned(), "n".to_owned()],

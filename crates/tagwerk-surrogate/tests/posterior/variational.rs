@@ -2,9 +2,10 @@
 
 use super::targets::{Gaussian, Mlp, moments};
 use tagwerk_data::random::{normal, stream};
+use tagwerk_stats::softplus;
 use tagwerk_surrogate::posterior::{
     Chain, ChainsConfig, Energy, FlipoutMap, LinearLayers, LinearMap, LocalMap, Noise, Part, PlainMap, Prior, RowBlock,
-    Start, Target, Tempering, VariationalConfig, run_chains, softplus,
+    Start, Target, Tempering, VariationalConfig, run_chains,
 };
 
 fn schedule(steps: u64, batch: Option<usize>) -> ChainsConfig {

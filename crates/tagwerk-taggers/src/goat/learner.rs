@@ -9,6 +9,7 @@ use crate::network::{Network, NetworkLearner};
 use std::path::Path;
 use tagwerk_nn::layers::{PartMut, Parts, Pass};
 use tagwerk_nn::{Device, loss, weights};
+use tagwerk_stats::cross_entropy;
 use tagwerk_train::{Batch, Examples, Learner, LearnerError, Order, TrainingConfig, Update};
 
 /// Trains all networks, and scores with the best so far of each.
@@ -87,8 +88,7 @@ impl GoatLearner {
             for (n, share) in shares.iter().enumerate() {
                 for &i in share {
                     let (class, weight) = classes[i];
-                    let z = f64::from(scores[i]) * if class == 1 { -1.0 } else { 1.0 };
-                    sums[n] += weight * (z.max(0.0) + (-z.abs()).exp().ln_1p());
+                    sums[n] += weight * cross_entropy(f64::from(scores[i]), class == 1);
                     totals[n] += weight;
                 }
             }

@@ -237,7 +237,7 @@ pub(super) fn provenance(run: &Path) -> Result<Vec<(String, String)>, Failure> {
 }
 
 /// The tables of a configuration, a line each.
-pub(super) fn settings(config: &StudyConfig) -> Result<Vec<(String, String)>, Failure> {
+fn settings(config: &StudyConfig) -> Result<Vec<(String, String)>, Failure> {
     let table = toml::Table::try_from(config).map_err(|e| Failure::new(format!("configuration: {e}")))?;
     Ok(table
         .into_iter()

@@ -3,13 +3,13 @@
 //! The numbers of a row come from the stream of (seed of the step, layer, position of the row), so backward they are
 //! drawn again instead of stored, and no thread waits for another.
 
-use super::{sigmoid, softplus};
 use crate::posterior::linear_layers::{
     LinearLayer, LinearMap, RowBlock, add_bias, add_columns, add_outer, back_product, product,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use tagwerk_data::random::{normal, stream};
+use tagwerk_stats::{logistic, softplus};
 
 /// Local reparameterization: y ~ N(x mu^T + mu_b, x^2 (sigma^2)^T + sigma_b^2), independent in each row and output.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct LocalMap {
     layers: Vec<LinearLayer>,
     mu: Vec<f32>,
     variance: Vec<f32>,
-    /// d(variance)/d(rho) = 2 sigma sigmoid(rho).
+    /// d(variance)/d(rho) = 2 sigma logistic(rho).
     slope: Vec<f64>,
     noise: ChaCha8Rng,
 }
@@ -29,7 +29,7 @@ pub struct FlipoutMap {
     mu: Vec<f32>,
     /// sigma eps.
     shift: Vec<f32>,
-    /// d(shift)/d(rho) = eps sigmoid(rho).
+    /// d(shift)/d(rho) = eps logistic(rho).
     slope: Vec<f64>,
     noise: ChaCha8Rng,
 }
@@ -52,7 +52,7 @@ impl LocalMap {
             layers,
             mu: to_f32(mu),
             variance: rho.iter().map(|&rho| softplus(rho).powi(2) as f32).collect(),
-            slope: rho.iter().map(|&rho| 2.0 * softplus(rho) * sigmoid(rho)).collect(),
+            slope: rho.iter().map(|&rho| 2.0 * softplus(rho) * logistic(rho)).collect(),
             noise: stream(seed, "local reparameterization", 0),
         }
     }
@@ -132,7 +132,7 @@ impl FlipoutMap {
             layers,
             mu: to_f32(mu),
             shift: pairs().map(|(eps, &rho)| (eps * softplus(rho)) as f32).collect(),
-            slope: pairs().map(|(eps, &rho)| eps * sigmoid(rho)).collect(),
+            slope: pairs().map(|(eps, &rho)| eps * logistic(rho)).collect(),
             noise: stream(seed, "flipout signs", 0),
         }
     }
