@@ -4,7 +4,7 @@
 //! Q(p | c) = decode(Phi^-1(p), c). A thousand samples of one jet are a thousand values of one increasing function of the
 //! noise, x(z), whose slope a solve gives too (the Jacobian). [`sample`] therefore solves at as many z as the function
 //! needs and interpolates between them: an interval is halved until its middle, solved, is where the cubic through the
-//! ends said, or no draw lies in it.
+//! ends said, twice in a row where the function rises by much, or no draw lies in it.
 
 use crate::error::SurrogateError;
 use crate::flow::likelihood::LN_ROOT_TWO_PI;
@@ -107,13 +107,13 @@ pub fn quantiles<V: Velocity>(
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Interpolation {
-    /// Largest difference, in x, between a solved middle and the cubic through the ends of its interval at which the
-    /// interval is not halved again (and as much in its slope). What is then used is the cubics of both halves, whose
-    /// error is about a sixteenth of it where x(z) is smooth, and more in steep places: of samples that were also solved one by
-    /// one, half were within 0.0004 of a logit, 99.9 % within 0.02, one in ten thousand further off than 0.1. 0 solves each
-    /// sample by itself. Default: 5e-4, of a logit 0.01.
+    /// Largest difference, in x, between a solved middle and the cubic through the ends of its interval at which the two
+    /// agree (and as much in its slope). What is then used is the cubics of both halves, whose error is about a sixteenth of
+    /// it where x(z) is smooth. 0 solves each sample by itself. Default: 1e-3, of a logit 0.02; 300,000 samples so made of a
+    /// trained surrogate were within 0.0054 of a logit of solves a thousand times more exact than usual. (Those solved one by
+    /// one as usual were not: slopes, which interpolation asks for, make steps smaller where x(z) is steep.)
     pub tolerance: f64,
-    /// Intervals of each jet at first. Default: 8.
+    /// Intervals of each jet at first. Default: 4.
     pub intervals: u32,
     /// Halvings of an interval at most; samples in what is too steep even then are solved by themselves. Default: 12.
     pub halvings: u32,
@@ -122,13 +122,16 @@ pub struct Interpolation {
 impl Default for Interpolation {
     fn default() -> Self {
         Self {
-            tolerance: 5e-4,
-            intervals: 8,
+            tolerance: 1e-3,
+            intervals: 4,
             halvings: 12,
         }
     }
 }
 
+/// Rise of the half of an interval, in tolerances, up to which one agreement is enough: an increasing function, and the
+/// cubics, which increase too, can differ by no more than the rise.
+const LITTLE: f64 = 5.0;
 /// Jets whose functions x(z) are refined together.
 const JETS: usize = 64;
 
@@ -138,6 +141,16 @@ struct Node {
     z: f64,
     x: f64,
     slope: f64,
+}
+
+/// An interval of a jet's x(z).
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    jet: usize,
+    a: Node,
+    b: Node,
+    /// Whether the interval of which this is a half was foretold.
+    agreed: bool,
 }
 
 /// The cubic through two nodes with their slopes, and its slope. It is kept increasing: where a slope is more than three
@@ -159,7 +172,8 @@ fn cubic(a: &Node, b: &Node, z: f64) -> (f64, f64) {
 }
 
 /// Whether the middle of an interval is where the cubic through its ends said, and goes on as it said. The place alone
-/// would not do: of a jump in the very middle, both ends and the middle agree with a straight line.
+/// would not do: of a jump in the very middle, both ends and the middle agree with a straight line. Of several steps in one
+/// interval both may agree by accident, which is why what rises must agree twice.
 fn foretold(a: &Node, b: &Node, middle: &Node, tolerance: f64) -> bool {
     let (x, slope) = cubic(a, b, middle.z);
     (x - middle.x).abs() <= tolerance && (slope - middle.slope).abs() * (b.z - a.z) <= 8.0 * tolerance
@@ -192,7 +206,7 @@ pub fn sample<V: Velocity>(
         });
     }
     // A solve with slope costs two; with few draws nothing is won.
-    let few = draws <= 6 * interpolation.intervals as usize;
+    let few = draws <= 12 * interpolation.intervals as usize;
     if velocity.scores() > 1 || interpolation.tolerance == 0.0 || few {
         let rows: Vec<u32> = jets.iter().flat_map(|&jet| std::iter::repeat_n(jet, draws)).collect();
         return decode(velocity, solver, &rows, z);
@@ -232,36 +246,40 @@ fn interpolated<V: Velocity>(
     let mut nodes: Vec<Vec<Node>> = look(&first)?.chunks_exact(count + 1).map(<[Node]>::to_vec).collect();
     // Draws in order: an interval in which none lies need not be known.
     let sorted: Vec<Vec<f64>> = z.chunks_exact(draws).map(in_order).collect();
-    let wanted = |(jet, a, b): &(usize, Node, Node)| {
-        let z: &Vec<f64> = &sorted[*jet];
-        let first = z.partition_point(|z| *z <= a.z);
-        first < z.len() && z[first] < b.z
+    let wanted = |piece: &Piece| {
+        let z: &Vec<f64> = &sorted[piece.jet];
+        let first = z.partition_point(|z| *z <= piece.a.z);
+        first < z.len() && z[first] < piece.b.z
     };
-    // Intervals whose middle has to be looked at: (jet, ends).
-    let mut open: Vec<(usize, Node, Node)> = nodes
+    // Intervals whose middle has to be looked at.
+    let piece = |jet, a, b, agreed| Piece { jet, a, b, agreed };
+    let mut open: Vec<Piece> = nodes
         .iter()
         .enumerate()
-        .flat_map(|(jet, nodes)| nodes.windows(2).map(move |pair| (jet, pair[0], pair[1])))
+        .flat_map(|(jet, nodes)| nodes.windows(2).map(move |pair| piece(jet, pair[0], pair[1], false)))
         .filter(wanted)
         .collect();
     for _ in 0..=interpolation.halvings {
         if open.is_empty() {
             break;
         }
-        let middles: Vec<(usize, f64)> = open.iter().map(|(jet, a, b)| (*jet, 0.5 * (a.z + b.z))).collect();
+        let middles: Vec<(usize, f64)> = open.iter().map(|p| (p.jet, 0.5 * (p.a.z + p.b.z))).collect();
         let found = look(&middles)?;
         let mut next = Vec::new();
-        for ((jet, a, b), middle) in open.into_iter().zip(found) {
+        for (Piece { jet, a, b, agreed }, middle) in open.into_iter().zip(found) {
             nodes[jet].push(middle);
-            if !foretold(&a, &b, &middle, interpolation.tolerance) {
-                next.extend([(jet, a, middle), (jet, middle, b)].into_iter().filter(wanted));
+            let agrees = foretold(&a, &b, &middle, interpolation.tolerance);
+            let rise = (middle.x - a.x).max(b.x - middle.x);
+            if !(agrees && (agreed || rise <= LITTLE * interpolation.tolerance)) {
+                let halves = [piece(jet, a, middle, agrees), piece(jet, middle, b, agrees)];
+                next.extend(halves.into_iter().filter(wanted));
             }
         }
         open = next;
     }
     let mut x = Vec::with_capacity(z.len());
     let (mut steep, mut noise, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    for (jet, a, b) in &open {
+    for Piece { jet, a, b, .. } in &open {
         let own = z[jet * draws..(jet + 1) * draws].iter().enumerate();
         for (draw, &z) in own.filter(|&(_, &z)| z > a.z && z < b.z) {
             steep.push(jets[*jet]);
@@ -331,17 +349,27 @@ mod tests {
         }
     }
 
-    /// x(z) = z + 2 tanh(6 z) + 2 z_0, a function with a steep jump as two-peaked scores have it: the flow that carries
-    /// z there in a straight line, v = -(x(z) - z) with z found from (t, x).
-    struct Jump;
+    /// The flow that carries z to x(z) in a straight line, v = -(x(z) - z) with z found from (t, x): `bend` is x(z) - z and
+    /// its slope.
+    struct Straight {
+        bend: fn(f64, u32) -> (f64, f64),
+    }
 
-    impl Jump {
-        fn map(z: f64, jet: u32) -> f64 {
-            z + 2.0 * (6.0 * (z - 0.3 * f64::from(jet))).tanh()
+    /// A steep jump, as two-peaked scores have it.
+    const JUMP: Straight = Straight {
+        bend: |z, jet| {
+            let at = 6.0 * (z - 0.3 * f64::from(jet));
+            (2.0 * at.tanh(), 12.0 / at.cosh().powi(2))
+        },
+    };
+
+    impl Straight {
+        fn map(&self, z: f64, jet: u32) -> f64 {
+            z + (self.bend)(z, jet).0
         }
     }
 
-    impl Velocity for Jump {
+    impl Velocity for Straight {
         type Scratch = ();
 
         fn scores(&self) -> usize {
@@ -354,19 +382,18 @@ mod tests {
                 let (t, mut low, mut high) = (times.of(row), x[row] - 3.0, x[row] + 3.0);
                 for _ in 0..60 {
                     let z = 0.5 * (low + high);
-                    let y = z + (1.0 - t) * (Self::map(z, jets[row]) - z);
+                    let y = z + (1.0 - t) * (self.bend)(z, jets[row]).0;
                     if y < x[row] { low = z } else { high = z }
                 }
                 0.5 * (low + high)
             };
             for row in 0..x.len() {
-                let z = noise(row);
-                v[row] = z - Self::map(z, jets[row]);
+                v[row] = -(self.bend)(noise(row), jets[row]).0;
             }
             if let Some(div) = div {
                 for row in 0..x.len() {
                     let (z, t) = (noise(row), times.of(row));
-                    let slope = 12.0 / (6.0 * (z - 0.3 * f64::from(jets[row]))).cosh().powi(2);
+                    let slope = (self.bend)(z, jets[row]).1;
                     div[row] = -slope / (1.0 + (1.0 - t) * slope);
                 }
             }
@@ -380,21 +407,21 @@ mod tests {
         let mut rng = random::stream(1, "interpolation", 0);
         let z: Vec<f64> = (0..jets.len() * draws).map(|_| random::normal(&mut rng)).collect();
         let solver = flow().1;
-        let x = sample(&Jump, &solver, &Interpolation::default(), &jets, &z).unwrap();
+        let x = sample(&JUMP, &solver, &Interpolation::default(), &jets, &z).unwrap();
         let mut worst = 0f64;
         for (i, (&x, &z)) in x.iter().zip(&z).enumerate() {
-            worst = worst.max((x - Jump::map(z, jets[i / draws])).abs());
+            worst = worst.max((x - JUMP.map(z, jets[i / draws])).abs());
         }
-        assert!(worst < 5e-4, "{worst}");
+        assert!(worst < 1e-3, "{worst}");
         // What is too steep for the halvings allowed is solved.
         let coarse = Interpolation {
             halvings: 1,
             ..Interpolation::default()
         };
-        let again = sample(&Jump, &solver, &coarse, &jets, &z).unwrap();
+        let again = sample(&JUMP, &solver, &coarse, &jets, &z).unwrap();
         for (i, (&x, &z)) in again.iter().zip(&z).enumerate() {
-            let truth = Jump::map(z, jets[i / draws]);
-            assert!((x - truth).abs() < 5e-4, "{x} for {truth}");
+            let truth = JUMP.map(z, jets[i / draws]);
+            assert!((x - truth).abs() < 1e-3, "{x} for {truth}");
         }
         for (z, x) in z.chunks_exact(draws).zip(x.chunks_exact(draws)) {
             let mut order: Vec<usize> = (0..draws).collect();
@@ -420,7 +447,7 @@ mod tests {
         }
         // A jet's samples do not depend on the jets beside it.
         let alone = sample(
-            &Jump,
+            &JUMP,
             &solver,
             &Interpolation::default(),
             &jets[5..6],
@@ -428,6 +455,22 @@ mod tests {
         )
         .unwrap();
         assert_eq!(alone, x[5 * draws..6 * draws]);
+    }
+
+    /// Steps that lie in the same way between all nodes and all middles, which agree with a straight line in place and slope.
+    #[test]
+    fn steps_that_the_first_middles_do_not_see_are_found() {
+        let stairs = Straight {
+            bend: |z, _| {
+                let (at, slope) = ((8.0 * std::f64::consts::PI * z).sin_cos(), 8.0 * std::f64::consts::PI);
+                (0.03 * (1.0 - at.1), 0.03 * slope * at.0)
+            },
+        };
+        let z: Vec<f64> = (0..=400).map(|i| f64::from(i) / 200.0 - 1.0).collect();
+        let x = sample(&stairs, &flow().1, &Interpolation::default(), &[0], &z).unwrap();
+        for (x, &z) in x.iter().zip(&z) {
+            assert!((x - stairs.map(z, 0)).abs() < 1e-3, "{x} for {}", stairs.map(z, 0));
+        }
     }
 
     #[test]

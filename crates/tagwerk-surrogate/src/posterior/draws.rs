@@ -102,14 +102,7 @@ impl DrawsRecord {
             weight: None,
             notes: Vec::new(),
         };
-        let temperature = 1.0 / record.lambda_per_datum;
-        if (temperature - 1.0).abs() > 1e-9 {
-            record.notes.push(format!(
-                "lambda_per_datum is {:.3e}: if the loss is -log p, the data count {temperature:.3e} times less \
-                 than in Bayes' rule",
-                record.lambda_per_datum
-            ));
-        }
+        record.notes.extend(tempered(record.lambda_per_datum));
         record
     }
 }
@@ -248,6 +241,19 @@ impl Draws {
         }
         Self::new(record, values).map_err(|e| arrays.fault(e.to_string()))
     }
+}
+
+/// What lambda_per_datum means where it is not 1.
+fn tempered(lambda_per_datum: f64) -> Option<String> {
+    let (factor, manner) = match lambda_per_datum {
+        lambda if (lambda - 1.0).abs() < 1e-9 => return None,
+        lambda if lambda < 1.0 => (1.0 / lambda, "less"),
+        lambda => (lambda, "more"),
+    };
+    Some(format!(
+        "lambda_per_datum is {lambda_per_datum:.3e}: if the loss is -log p, the data count {factor:.3e} times {manner} than in \
+         Bayes' rule"
+    ))
 }
 
 /// What the numbers of chains mean.

@@ -134,7 +134,8 @@ pub fn infer(
             record.schedule = None;
             if fit.raised() > 0 {
                 record.notes.push(format!(
-                    "the curvature was raised to its floor in {} of {} directions: flat, or the weights are no optimum",
+                    "{} of {} directions are left to the prior, or to the floor: the data are indifferent there, or the weights are \
+                     no optimum",
                     fit.raised(),
                     fit.range().len()
                 ));

@@ -63,8 +63,8 @@ pub struct LaplaceConfig {
     pub subset: Subset,
     /// Where the curvature comes from. Default: differences with step 1e-2.
     pub curvature: Curvature,
-    /// Smallest curvature in any direction, relative to the largest; smaller and negative ones are raised to it, and
-    /// counted. Default: 1e-8.
+    /// Smallest curvature in any direction, relative to the largest; smaller and negative ones are raised to it, or to that
+    /// of the prior if it is larger, and counted. Default: 1e-8.
     pub floor: f64,
 }
 
@@ -118,7 +118,8 @@ impl Laplace {
         if !(largest > 0.0 && largest.is_finite()) {
             return Err(failed());
         }
-        let smallest = config.floor * largest;
+        // No direction is known less than the prior knows it.
+        let smallest = energy.prior().precision().max(config.floor * largest);
         let raised = values.iter().filter(|&&value| value < smallest).count();
         let vectors = spectrum.U();
         let root = Mat::from_fn(range.len(), range.len(), |i, j| {
@@ -137,8 +138,8 @@ impl Laplace {
         self.range.clone()
     }
 
-    /// Directions whose curvature was raised to the floor: negative ones (the weights are no optimum) and flat ones
-    /// (there a prior should decide, not the floor).
+    /// Directions whose curvature was raised to the prior's or to the floor: those in which the data curve the wrong way (the
+    /// weights are no optimum), and without a prior flat ones.
     pub fn raised(&self) -> usize {
         self.raised
     }

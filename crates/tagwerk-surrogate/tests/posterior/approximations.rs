@@ -133,6 +133,21 @@ fn curvature_that_says_nothing_is_refused_or_counted() {
     };
     let config = all_weights(Curvature::Hessian { step: 1e-4 });
     assert_eq!(fit(&config, &saddle, &[0.0, 0.0]).unwrap().raised(), 1);
+    // Where the data curve the wrong way, the prior stays: 1 / 0.5^2, and 1 / 0.5^2 + 1 where they do not.
+    let prior = Prior::Gaussian { sigma: 0.5 };
+    let energy = Energy::new(&saddle, Tempering::default(), prior).unwrap();
+    let laplace = Laplace::fit(&config, &energy, &[0.0, 0.0]).unwrap();
+    assert_eq!(laplace.raised(), 1);
+    assert!(
+        (laplace.covariance(0, 0) - 1.0 / 5.0).abs() < 1e-6,
+        "{}",
+        laplace.covariance(0, 0)
+    );
+    assert!(
+        (laplace.covariance(1, 1) - 1.0 / 4.0).abs() < 1e-6,
+        "{}",
+        laplace.covariance(1, 1)
+    );
     let hill = Gaussian {
         mean: vec![0.0],
         precision: vec![-1.0],
