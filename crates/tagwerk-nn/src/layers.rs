@@ -44,7 +44,7 @@ pub use tree_embedding::{TreeEmbedding, TreeEmbeddingConfig};
 
 use burn::tensor::Device;
 
-/// Whether a forward pass trains or scores.
+/// Whether a forward pass trains, tries or scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// Gradients are recorded, normalizations use the batch, dropout drops.

@@ -343,7 +343,7 @@ impl<'a> Asking<'a> {
             .collect();
         let mut out = vec![0.0f32; rows.len() * samples];
         let width = self.shared.columns();
-        // Jets whose rows have the same remainder share their samples' members, so that each asks for as many a jet.
+        // Jets whose rows have the same remainder have the same member for sample j, so that a member is asked for as many draws of each.
         for turn in 0..members {
             let jets: Vec<usize> = (0..rows.len())
                 .filter(|&i| rows[i] % members as u64 == turn as u64)

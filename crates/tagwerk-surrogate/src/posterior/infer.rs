@@ -134,8 +134,8 @@ pub fn infer(
             record.schedule = None;
             if fit.raised() > 0 {
                 record.notes.push(format!(
-                    "{} of {} directions are left to the prior, or to the floor: the data are indifferent there, or the weights are \
-                     no optimum",
+                    "{} of {} directions are left to the prior, or to the floor: the weights are no optimum there, or, without a \
+                     prior, the data are indifferent",
                     fit.raised(),
                     fit.range().len()
                 ));

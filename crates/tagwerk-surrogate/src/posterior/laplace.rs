@@ -120,7 +120,8 @@ impl Laplace {
         }
         // No direction is known less than the prior knows it.
         let smallest = energy.prior().precision().max(config.floor * largest);
-        let raised = values.iter().filter(|&&value| value < smallest).count();
+        // Flat directions have the prior's curvature, up to rounding.
+        let raised = values.iter().filter(|&&value| value < smallest * (1.0 - 1e-6)).count();
         let vectors = spectrum.U();
         let root = Mat::from_fn(range.len(), range.len(), |i, j| {
             vectors[(i, j)] / values[j].max(smallest).sqrt()

@@ -114,10 +114,15 @@ pub fn usual_members(method: &str) -> Result<MembersConfig, SurrogateError> {
             }),
             chains(1, 6_000, 3_000, 3_000, Some(4_096)),
         ),
-        "swag" => walk(
-            Method::Swag(SwagMethod::default()),
-            chains(1, 2_000, 400, 40, Some(4_096)),
-        ),
+        // Its width is that of the descent; lambda acts through the prior alone.
+        "swag" => MembersConfig {
+            tempering: Tempering::default(),
+            prior: Prior::Gaussian { sigma: 1.0 },
+            ..walk(
+                Method::Swag(SwagMethod::default()),
+                chains(1, 2_000, 400, 40, Some(4_096)),
+            )
+        },
         // The likelihood's own curvature is negative in many directions where the matching loss has stopped.
         "laplace" => MembersConfig {
             method: Method::Laplace(LaplaceConfig {

@@ -16,8 +16,8 @@ use tagwerk_stats::sample_quantile;
 
 /// Jets on which the error of the solver is measured.
 const JETS: usize = 64;
-/// Draws for each of them.
-const DRAWS: usize = 64;
+/// Draws for each of them, at least and at most; as many as it takes for them to be interpolated.
+const DRAWS: [usize; 2] = [64, 1_024];
 /// Steps of the reference that it is measured against: far more than the arithmetic of f32 can tell apart.
 const REFERENCE: u32 = 200;
 
@@ -121,8 +121,8 @@ impl SurrogateRun {
         let table = self.score_table(Part::Validation)?;
         let table = table.take(&(0..table.rows().min(JETS)).collect::<Vec<_>>());
         let mut rng = stream(1, "solver error", 0);
-        // As many draws for each as are interpolated.
-        let noise: Vec<f64> = (0..table.rows() * DRAWS).map(|_| normal(&mut rng)).collect();
+        let draws = self.point.interpolation().fewest().clamp(DRAWS[0], DRAWS[1]);
+        let noise: Vec<f64> = (0..table.rows() * draws).map(|_| normal(&mut rng)).collect();
         let reference = Solver::Fixed(Fixed {
             scheme: Scheme::Rk4,
             steps: REFERENCE,
@@ -137,7 +137,7 @@ impl SurrogateRun {
         let mut differences: Vec<f64> = own.iter().zip(&other).map(|(a, b)| (a - b).abs()).collect();
         differences.sort_by(f64::total_cmp);
         Ok(format!(
-            "{} drawn logits, {DRAWS} for a validation jet, differ from those of {REFERENCE} steps of rk4 by {:.1e} at most and by \
+            "{} drawn logits, {draws} for a validation jet, differ from those of {REFERENCE} steps of rk4 by {:.1e} at most and by \
              {:.1e} at the 99.9 % quantile",
             differences.len(),
             differences[differences.len() - 1],
