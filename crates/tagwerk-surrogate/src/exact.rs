@@ -420,7 +420,7 @@ mod tests {
         for (i, (&x, &z)) in x.iter().zip(&z).enumerate() {
             worst = worst.max((x - JUMP.map(z, jets[i / draws])).abs());
         }
-        assert!(worst < 1e-3, "{worst}");
+        assert!(worst < 5e-4, "{worst}");
         // What is too steep for the halvings allowed is solved.
         let coarse = Interpolation {
             halvings: 1,
@@ -429,7 +429,7 @@ mod tests {
         let again = sample(&JUMP, &solver, &coarse, &jets, &z).unwrap();
         for (i, (&x, &z)) in again.iter().zip(&z).enumerate() {
             let truth = JUMP.map(z, jets[i / draws]);
-            assert!((x - truth).abs() < 1e-3, "{x} for {truth}");
+            assert!((x - truth).abs() < 5e-4, "{x} for {truth}");
         }
         for (z, x) in z.chunks_exact(draws).zip(x.chunks_exact(draws)) {
             let mut order: Vec<usize> = (0..draws).collect();
@@ -477,7 +477,7 @@ mod tests {
         let z: Vec<f64> = (0..=400).map(|i| f64::from(i) / 200.0 - 1.0).collect();
         let x = sample(&stairs, &flow().1, &Interpolation::default(), &[0], &z).unwrap();
         for (x, &z) in x.iter().zip(&z) {
-            assert!((x - stairs.map(z, 0)).abs() < 1e-3, "{x} for {}", stairs.map(z, 0));
+            assert!((x - stairs.map(z, 0)).abs() < 5e-4, "{x} for {}", stairs.map(z, 0));
         }
     }
 
